@@ -1,0 +1,1 @@
+"""fitgap: experiment-tracked sweeps for image classifiers that show overfitting."""

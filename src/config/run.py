@@ -1,0 +1,30 @@
+"""The configuration of one training, whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from src.config.augmentation import AugmentationConfig
+from src.config.bounds import bounded
+from src.config.dataset import DatasetConfig
+from src.config.model import ModelConfig
+from src.config.optimizer import OptimizerConfig
+from src.config.tracking import TrackingConfig
+from src.config.trainer import TrainerConfig
+
+
+@dataclass
+class RunConfig:
+    """Everything that decides how one training goes; each group is an instance of the chosen option's own class.
+
+    Attributes:
+        seed: Seed of weights, shuffling, dropout and augmentation (not of the splits: `dataset.split_seed`).
+    """
+
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    seed: int = bounded(0, minimum=0, maximum=2**31 - 1)

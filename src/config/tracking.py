@@ -1,0 +1,26 @@
+"""Schema of the `tracking` block: where runs are recorded and what they keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class TrackingConfig:
+    """Where runs are recorded and what they keep.
+
+    Attributes:
+        uri: MLflow tracking URI; null takes `MLFLOW_TRACKING_URI`, else `mlflow.db` in the project's root.
+        experiment: MLflow experiment under which the run appears.
+        run_name: Name of the run; null makes one from what distinguishes it.
+        log_model: Whether the trained model is kept with the run.
+        system_metrics: Whether MLflow samples processor, memory and GPU use during the run.
+        tags: Further tags for the run.
+    """
+
+    uri: str | None = None
+    experiment: str = "fitgap"
+    run_name: str | None = None
+    log_model: bool = True
+    system_metrics: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
