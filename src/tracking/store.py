@@ -1,0 +1,113 @@
+"""The store that holds the runs: a local SQLite file by default, or a tracking server."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from mlflow.entities import LifecycleStage
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from src.config.tracking import TrackingConfig
+from src.errors import TrackingError
+from src.tracking.address import check_reachable, resolve_uri, short_reason, show_uri, sqlite_path
+from src.tracking.database import lock_database, prepare_database
+
+#: The checkout, where `mlflow ui` without options finds the runs.
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where runs are recorded, ready to use; a plain value that may be sent to other processes.
+
+    Attributes:
+        uri: MLflow tracking URI; an SQLite path in it is absolute.
+        experiment_id: Id of the MLflow experiment.
+        experiment_name: Its name.
+        outbox: Folder that keeps what is logged until the store has it.
+    """
+
+    uri: str
+    experiment_id: str
+    experiment_name: str
+    outbox: Path
+
+
+@lru_cache(maxsize=8)
+def connect(uri: str) -> MlflowClient:
+    """Returns the client of a tracking URI, one per process: each opens a database or a pool of connections."""
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def open_store(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Store:
+    """Makes the store ready: database and experiment exist afterwards, and it answers.
+
+    Safe for several processes at once, also on an empty folder. Artifacts of an SQLite store lie in `mlruns` beside the
+    database; those of a server where it keeps them.
+
+    Args:
+        config: The `tracking` block.
+        root: The project's root, which holds the default database and `mlruns/outbox`.
+
+    Raises:
+        TrackingError: The store cannot be used; known within a few seconds, before any training has begun.
+    """
+    uri = resolve_uri(config.uri, root)
+    name = config.experiment.strip()
+    if not name:
+        raise TrackingError("tracking.experiment must not be empty. Name it, as in tracking.experiment=fitgap.")
+    outbox = root.absolute() / "mlruns" / "outbox"
+    path = sqlite_path(uri)
+    with nullcontext() if path is None else lock_database(path):
+        artifacts = None
+        if path is None:
+            check_reachable(uri)
+        else:
+            folder = path.parent / "mlruns"
+            prepare_database(path, folder)
+            artifacts = (folder / _folder_name(name)).as_uri()
+        try:
+            experiment_id = _find_experiment(connect(uri), name, artifacts)
+        except Exception as error:
+            raise _refused(uri, error) from error
+    try:
+        outbox.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrackingError(f"{outbox} cannot be written ({error}); it keeps what a server does not take.") from error
+    return Store(uri=uri, experiment_id=experiment_id, experiment_name=name, outbox=outbox)
+
+
+def _find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=artifacts))
+        except MlflowException as error:
+            # Another process, perhaps on another machine, was faster.
+            experiment = client.get_experiment_by_name(name)
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or experiment is None:
+                raise
+    if experiment.lifecycle_stage == LifecycleStage.DELETED:
+        client.restore_experiment(experiment.experiment_id)
+        _log.warning("The MLflow experiment '%s' had been deleted and was restored, with its runs.", name)
+    return str(experiment.experiment_id)
+
+
+def _folder_name(experiment: str) -> str:
+    """Returns a folder for the experiment's artifacts that differs from `outbox` and from what sweeps keep there."""
+    return "experiment-" + re.sub(r"[^A-Za-z0-9._-]+", "-", experiment)[:100]
+
+
+def _refused(uri: str, error: Exception) -> TrackingError:
+    return TrackingError(
+        f"The tracking store at {show_uri(uri)} cannot be used: {short_reason(error)}. Check tracking.uri, "
+        "MLFLOW_TRACKING_URI and, for a server, the user's rights."
+    )
