@@ -1,0 +1,159 @@
+"""Hands the records of a journal to MLflow, so that handing one over twice changes nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlflow.entities import LifecycleStage
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from src.tracking.address import short_reason, sqlite_path
+from src.tracking.batch import BATCHED, MAX_METRICS, next_group, send_batch, send_dataset, split_record
+from src.tracking.journal import Journal, Record
+from src.tracking.logged_model import deliver_model
+from src.tracking.store import connect
+
+_REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS")
+#: Failures of one record, while the store answers otherwise, after which it no longer holds up the others.
+_MAX_FAILURES = 5
+
+_log = logging.getLogger(__name__)
+
+
+class AwayError(Exception):
+    """The store does not take anything at present; the message is the reason."""
+
+
+class GoneError(AwayError):
+    """The store answers, but does not have this run, or has it among the deleted ones."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of a run's records.
+
+    Attributes:
+        delivered: Whether the store has everything, the run's end included.
+        pending: Number of records that are still on disk.
+        reason: Why; null if everything was delivered.
+        command: Command that delivers the rest later.
+        run_id: Id of the run.
+        name: Name of the run.
+        active: Whether a living process still holds the records, and delivers them by itself.
+    """
+
+    delivered: bool
+    pending: int = 0
+    reason: str | None = None
+    command: str = "python -m src.deliver"
+    run_id: str = ""
+    name: str = ""
+    active: bool = False
+
+
+class Deliverer:
+    """Delivers one journal, in order, the next few records at a time."""
+
+    def __init__(self, journal: Journal) -> None:
+        """Takes an open journal with a header."""
+        self._journal = journal
+        self._run_id = str(journal.header["run_id"])
+        self._failures = 0
+
+    def deliver_next(self) -> bool:
+        """Delivers the next records; False if none is waiting.
+
+        Raises:
+            AwayError: The store did not take them, and perhaps will later.
+        """
+        records = self._journal.pending(MAX_METRICS)
+        if not records:
+            return False
+        group = next_group(records)
+        client = self._connect()
+        try:
+            self._send(client, group)
+        except Exception as error:
+            self._failures += 1
+            if not self._is_refusal(error):
+                raise AwayError(short_reason(error)) from error
+            self._check_run(client)
+            for record in group:
+                self._send_piecewise(client, record)
+        else:
+            self._journal.confirm([record["number"] for record in group])
+        self._failures = 0
+        return True
+
+    def is_running(self) -> bool:
+        """Returns whether the store still takes the run for running.
+
+        Raises:
+            AwayError: The store does not answer, or does not have the run any more.
+        """
+        return self._check_run(self._connect()) == "RUNNING"
+
+    def _connect(self) -> MlflowClient:
+        uri = str(self._journal.header["uri"])
+        path = sqlite_path(uri)
+        if path and not path.exists():
+            # MLflow would make a new, empty database.
+            raise AwayError(f"the file {path} is not there")
+        try:
+            return connect(uri)
+        except Exception as error:
+            raise AwayError(short_reason(error)) from error
+
+    def _is_refusal(self, error: Exception) -> bool:
+        code = error.error_code if isinstance(error, MlflowException) else None
+        if code in _REFUSALS or isinstance(error, FileNotFoundError):
+            return True
+        # A write that a busy database puts off is no refusal, however often it happens.
+        return code != "TEMPORARILY_UNAVAILABLE" and self._failures >= _MAX_FAILURES
+
+    def _check_run(self, client: MlflowClient) -> str:
+        try:
+            run = client.get_run(self._run_id)
+        except Exception as error:
+            if isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                raise GoneError("the store no longer has this run; delete its folder in the outbox") from error
+            raise AwayError(short_reason(error)) from error
+        if run.info.lifecycle_stage == LifecycleStage.DELETED:
+            raise GoneError("the run was deleted in MLflow; restore it there, or delete its folder in the outbox")
+        return str(run.info.status)
+
+    def _send_piecewise(self, client: MlflowClient, record: Record) -> None:
+        """Sends every value of a record by itself, so that one bad name does not cost its neighbours."""
+        reason = None
+        for piece in split_record(record):
+            try:
+                self._send(client, [piece])
+            except Exception as error:
+                reason = short_reason(error)
+        if reason is None:
+            self._journal.confirm([record["number"]])
+            return
+        _log.warning("MLflow refuses a part of run %s (%s): %s", self._run_id, record["kind"], reason)
+        self._journal.set_aside(record["number"], reason)
+
+    def _send(self, client: MlflowClient, group: Sequence[Record]) -> None:
+        record, kind = group[0], group[0]["kind"]
+        if kind in BATCHED:
+            send_batch(client, self._run_id, group)
+        elif kind == "artifact":
+            path = self._journal.folder / "files" / record["staged"] / record["path"] if record["staged"] else None
+            client.log_artifact(self._run_id, str(path or record["path"]), record["folder"])
+        elif kind == "text":
+            client.log_text(self._run_id, record["text"], record["file"])
+        elif kind == "dataset":
+            send_dataset(client, self._run_id, record)
+        elif kind == "model":
+            folder = self._journal.folder / "files" / record["staged"] if record["staged"] else None
+            deliver_model(client, self._run_id, record, folder)
+        elif kind == "finish":
+            client.set_terminated(self._run_id, record["status"], end_time=record.get("end_time") or record["time"])
+        elif kind == "reopen":
+            client.update_run(self._run_id, status="RUNNING")

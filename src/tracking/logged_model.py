@@ -1,0 +1,91 @@
+"""Turns a saved model into a logged model of a run, as `mlflow.keras.log_model` would, without Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Run
+from mlflow.tracking import MlflowClient
+
+MODEL_NAME = "model"
+
+#: Which journal record a logged model was made from; by it a second attempt finds what the first has begun.
+_RECORD_TAG = "fitgap.record"
+_COPIED_TAGS = ("mlflow.user", "mlflow.source.name", "mlflow.source.type", "mlflow.source.git.commit")
+
+
+def deliver_model(client: MlflowClient, run_id: str, record: dict[str, Any], staged: Path | None) -> None:
+    """Makes the logged model of a journal record, or completes the one that an interrupted attempt has left.
+
+    Args:
+        client: Client of the store.
+        run_id: The run that the model belongs to.
+        record: The journal's record, with `step`, `params` and `path`.
+        staged: The folder with the journal's copy; null reads the folder that was logged.
+    """
+    run = client.get_run(run_id)
+    model = _find_or_create(client, run, record)
+    if model.status == LoggedModelStatus.READY:
+        return
+    outputs = run.outputs.model_outputs if run.outputs else []
+    if all(output.model_id != model.model_id for output in outputs):
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=record["step"])])
+    _link_metrics(client, run, model, record["step"])
+    folder = staged / MODEL_NAME if staged else Path(record["path"])
+    _sign(folder, run_id, model)
+    client.log_model_artifacts(model.model_id, str(folder))
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+
+
+def _find_or_create(client: MlflowClient, run: Run, record: dict[str, Any]) -> LoggedModel:
+    label = f"{run.info.run_id}-{record['number']}-{record['time']}"
+    params = {**run.data.params, **record["params"]}
+    found = client.search_logged_models(
+        [run.info.experiment_id], filter_string=f"name = '{MODEL_NAME}' AND tags.`{_RECORD_TAG}` = '{label}'"
+    )
+    if found:
+        model: LoggedModel = found[0]
+        missing = {key: value for key, value in params.items() if key not in model.params}
+        if missing:
+            client.log_model_params(model.model_id, missing)
+        return model
+    tags = {key: run.data.tags[key] for key in _COPIED_TAGS if key in run.data.tags}
+    return client.create_logged_model(
+        run.info.experiment_id,
+        name=MODEL_NAME,
+        source_run_id=run.info.run_id,
+        tags={**tags, _RECORD_TAG: label},
+        params=params,
+        model_type="image-classifier",
+    )
+
+
+def _link_metrics(client: MlflowClient, run: Run, model: LoggedModel, step: int) -> None:
+    """Gives the model the run's metrics of its step, which is what MLflow's table of models shows."""
+    run_id = run.info.run_id
+    points = [
+        Metric(point.key, point.value, point.timestamp, point.step, model_id=model.model_id, run_id=run_id)
+        for key in run.data.metrics
+        if not key.startswith("system/")
+        for point in client.get_metric_history(run_id, key)
+        if point.step == step and point.value == point.value  # A NaN has no place among a model's metrics.
+    ]
+    client.log_batch(run_id, metrics=points)
+
+
+def _sign(folder: Path, run_id: str, model: LoggedModel) -> None:
+    """Writes into the model's own description which run and which logged model it belongs to."""
+    path = folder / "MLmodel"
+    description = yaml.safe_load(path.read_text(encoding="utf-8"))
+    description |= {
+        "artifact_path": model.artifact_location,
+        "model_id": model.model_id,
+        "model_uuid": model.model_id,
+        "run_id": run_id,
+    }
+    # A new file, because the old one may be a hard link to the caller's.
+    draft = path.with_name("MLmodel.new")
+    draft.write_text(yaml.safe_dump(description, sort_keys=True), encoding="utf-8")
+    draft.replace(path)

@@ -1,0 +1,235 @@
+"""One tracked run: what is logged goes into its journal at once and to MLflow in the background."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow.entities import LifecycleStage
+
+from src.errors import TrackingError
+from src.tracking.address import check_reachable, short_reason, show_uri
+from src.tracking.batch import MAX_METRICS, MAX_PARAMS
+from src.tracking.courier import Courier
+from src.tracking.delivery import Delivery
+from src.tracking.journal import Journal
+from src.tracking.logged_model import MODEL_NAME
+from src.tracking.outbox import deliver_command, open_journal
+from src.tracking.staging import MAX_DIGEST_LENGTH, MAX_PARAM_LENGTH, MAX_TAG_LENGTH, shorten, stage_copy
+from src.tracking.store import Store, connect
+from src.tracking.system import SystemMonitor, start_monitor
+
+_STATUSES = ("FINISHED", "FAILED", "KILLED")
+
+_log = logging.getLogger(__name__)
+
+
+class TrackedRun:
+    """One MLflow run that can be logged to from any thread.
+
+    Every method but `finish` returns at once, and none fails because of the store: what is logged is on disk before it
+    is sent, with the time at which it was logged. After `finish`, logging is a `TrackingError`.
+
+    Attributes:
+        run_id: MLflow's id of the run.
+        store: Where it is recorded.
+        name: Name of the run.
+    """
+
+    def __init__(self, store: Store, run_id: str, name: str, journal: Journal) -> None:
+        """Takes an open journal; use `start_run` or `resume_run` instead."""
+        self.run_id = run_id
+        self.store = store
+        self.name = name
+        self._journal = journal
+        self._params: dict[str, str] = {}
+        self._guard = threading.Lock()
+        self._monitor: SystemMonitor | None = None
+        self._courier = Courier(journal)
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Logs params; a value beyond MLflow's 6000 characters is shortened and says so."""
+        values = {key: shorten(str(value), MAX_PARAM_LENGTH) for key, value in params.items()}
+        with self._guard:
+            changed = [key for key, value in values.items() if self._params.get(key, value) != value]
+            values = {key: value for key, value in values.items() if key not in self._params}
+            self._params.update(values)
+        if changed:
+            _log.warning("MLflow keeps the first value of a param; ignored new values of %s.", ", ".join(changed))
+        self._log_values("params", values, MAX_PARAMS)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Logs metrics of a step, 0 if none is given; NaN and infinity are kept."""
+        values = {key: float(value) for key, value in metrics.items()}
+        self._log_values("metrics", values, MAX_METRICS, step=step or 0)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Sets tags, replacing earlier values; one beyond MLflow's 8000 characters is shortened and says so."""
+        values = {key: shorten(str(value), MAX_TAG_LENGTH) for key, value in tags.items()}
+        self._log_values("tags", values, MAX_PARAMS)
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        """Logs a file as it is now; it may change or vanish afterwards.
+
+        Args:
+            path: The file.
+            folder: Folder among the run's artifacts; null is the top.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"The artifact {path} is not a file.")
+        staged = stage_copy(self._journal, path, path.name)
+        self._log("artifact", staged=staged, path=path.name if staged else str(path.absolute()), folder=folder)
+
+    def log_text(self, text: str, file_name: str) -> None:
+        """Logs a text as an artifact; the name may hold folders."""
+        self._log("text", text=text, file=file_name)
+
+    def log_dataset(
+        self, *, name: str, source: str, digest: str, profile: Mapping[str, object], context: str = "training"
+    ) -> None:
+        """Logs the data set as an input of the run.
+
+        Args:
+            name: Name of the data set.
+            source: Where it comes from: a URL or a path.
+            digest: What tells its versions apart; MLflow keeps 36 characters, the profile the whole.
+            profile: Figures about it, such as numbers of examples.
+            context: What it is used for.
+        """
+        whole = {**profile, "digest": digest} if len(digest) > MAX_DIGEST_LENGTH else dict(profile)
+        self._log(
+            "dataset", name=name, source=source, digest=digest[:MAX_DIGEST_LENGTH], profile=whole, context=context
+        )
+
+    def log_model(self, folder: Path, step: int, params: Mapping[str, object] | None = None) -> None:
+        """Logs a model as the run's logged model named `model`.
+
+        Args:
+            folder: What `src.tracking.model.save_model` has written; it may vanish afterwards.
+            step: Epoch whose weights it holds; the run's metrics of this step become the model's.
+            params: Params of the model besides those of the run.
+
+        Raises:
+            FileNotFoundError: The folder holds no saved model.
+        """
+        if not (folder / "MLmodel").is_file():
+            raise FileNotFoundError(f"{folder} holds no saved model: its file MLmodel is missing.")
+        staged = stage_copy(self._journal, folder, MODEL_NAME)
+        values = {key: shorten(str(value), MAX_PARAM_LENGTH) for key, value in (params or {}).items()}
+        self._log("model", staged=staged, path=str(folder.absolute()), step=step, params=values)
+
+    def finish(self, status: str = "FINISHED", timeout_seconds: float = 30.0) -> Delivery:
+        """Ends the run and waits until the store has everything.
+
+        Args:
+            status: `FINISHED`, `FAILED` or `KILLED`.
+            timeout_seconds: Longest time to wait; a store that does not answer is given up after a few seconds.
+
+        Returns:
+            Whether everything was delivered. What was not stays on disk: this process goes on trying as long as it
+            lives, and the command in the result does it afterwards.
+
+        Raises:
+            ValueError: The status is not one of the three.
+        """
+        if status not in _STATUSES:
+            raise ValueError(f"The status must be one of {', '.join(_STATUSES)}, but is '{status}'.")
+        with self._guard:
+            monitor, self._monitor = self._monitor, None
+        if monitor:
+            monitor.stop()
+        if not self._journal.finished:
+            self._journal.append("finish", status=status)
+        self._courier.wait(timeout_seconds)
+        pending = self._journal.count()
+        reason = (self._courier.reason or f"not done within {timeout_seconds:g} seconds") if pending else None
+        return Delivery(
+            delivered=not pending,
+            pending=pending,
+            reason=reason,
+            command=deliver_command(self.store.outbox),
+            run_id=self.run_id,
+            name=self.name,
+            active=bool(pending) and not self._courier.closed,
+        )
+
+    def monitor_system(self) -> None:
+        """Starts to log processor, memory, disk, network and GPU use every ten seconds."""
+        self._monitor = start_monitor(self)
+
+    def _log_values(self, kind: str, values: Mapping[str, object], limit: int, **fields: object) -> None:
+        items = list(values.items())
+        for start in range(0, len(items), limit):
+            self._log(kind, values=dict(items[start : start + limit]), **fields)
+
+    def _log(self, kind: str, **fields: object) -> None:
+        if self._journal.finished:
+            raise TrackingError(f"Run {self.run_id} is finished; use resume_run to log more to it.")
+        self._journal.append(kind, **fields)
+        self._courier.wake()
+
+
+def start_run(
+    store: Store,
+    *,
+    name: str,
+    tags: Mapping[str, str],
+    parent_run_id: str | None = None,
+    system_metrics: bool = False,
+) -> TrackedRun:
+    """Starts a run; unlike what follows, this needs the store to answer.
+
+    Args:
+        store: Where to record it.
+        name: Name of the run.
+        tags: Tags from the start, such as those of `describe_environment`.
+        parent_run_id: The sweep's run, for a run that belongs to one.
+        system_metrics: Whether to log the use of processor, memory, disk, network and GPU.
+
+    Raises:
+        TrackingError: The store does not answer, or refuses.
+    """
+    check_reachable(store.uri)
+    all_tags = {key: shorten(str(value), MAX_TAG_LENGTH) for key, value in tags.items()}
+    if parent_run_id:
+        all_tags["mlflow.parentRunId"] = parent_run_id
+    try:
+        created = connect(store.uri).create_run(store.experiment_id, run_name=name, tags=all_tags)
+    except Exception as error:
+        raise _cannot("start the run", store, error) from error
+    run_id = str(created.info.run_id)
+    run = TrackedRun(store, run_id, name, open_journal(store, run_id, name))
+    if system_metrics:
+        run.monitor_system()
+    return run
+
+
+def resume_run(store: Store, run_id: str) -> TrackedRun:
+    """Attaches to an existing run, takes over what a dead process has left of it, and opens it again if it has ended.
+
+    Raises:
+        TrackingError: The store does not answer, or does not have the run.
+    """
+    check_reachable(store.uri)
+    try:
+        info = connect(store.uri).get_run(run_id).info
+    except Exception as error:
+        raise _cannot(f"resume run {run_id}", store, error) from error
+    if info.lifecycle_stage == LifecycleStage.DELETED:
+        raise TrackingError(f"Run {run_id} was deleted in MLflow. Restore it there, or start a new one.")
+    name = str(info.run_name)
+    journal = open_journal(store, run_id, name)
+    if journal.finished or info.status != "RUNNING":
+        journal.append("reopen")
+    return TrackedRun(store, run_id, name, journal)
+
+
+def _cannot(what: str, store: Store, error: Exception) -> TrackingError:
+    return TrackingError(
+        f"Cannot {what} in experiment '{store.experiment_name}' at {show_uri(store.uri)}: {short_reason(error)}."
+    )

@@ -1,0 +1,75 @@
+"""Samples the use of processor, memory, disk, network and GPU with MLflow's probes, but into the run's journal."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Protocol
+
+from mlflow.environment_variables import MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL
+
+_INTERVAL_SECONDS = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class _MetricsLog(Protocol):
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None: ...
+
+
+class SystemMonitor:
+    """Logs `system/…` metrics from a thread of its own.
+
+    MLflow's own monitor asks the store whether the run still exists before every sample, and ends at the first answer
+    that fails to come; this one only writes to the journal.
+    """
+
+    def __init__(self, run: _MetricsLog, probes: list[Any], interval_seconds: float) -> None:
+        """Starts the thread."""
+        self._run = run
+        self._probes = probes
+        self._interval_seconds = interval_seconds
+        self._stopped = threading.Event()
+        threading.Thread(target=self._sample, name="fitgap-system", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends the sampling; a sample that is being taken is dropped."""
+        self._stopped.set()
+
+    def _sample(self) -> None:
+        step = 0
+        while not self._stopped.wait(self._interval_seconds):
+            try:
+                metrics: dict[str, float] = {}
+                for probe in self._probes:
+                    probe.collect_metrics()
+                    metrics |= {f"system/{key}": value for key, value in probe.aggregate_metrics().items()}
+                    probe.clear_metrics()
+                if not self._stopped.is_set():
+                    self._run.log_metrics(metrics, step)
+            except Exception as error:  # A broken probe, or a run that has just been finished.
+                if not self._stopped.is_set():
+                    _log.warning("System metrics are no longer logged: %s", error)
+                return
+            step += 1
+
+
+def start_monitor(run: _MetricsLog) -> SystemMonitor | None:
+    """Starts to sample; None, with a warning, where MLflow's probes do not work."""
+    try:
+        probes = [_probe(name) for name in ("CPU", "Disk", "Network")]
+    except Exception as error:
+        _log.warning("System metrics cannot be logged (%s); they need psutil, and for a GPU nvidia-ml-py.", error)
+        return None
+    with contextlib.suppress(Exception):  # No GPU, or no nvidia-ml-py to ask it with.
+        probes.append(_probe("GPU"))
+    interval: float | None = MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.get()  # type: ignore[no-untyped-call]
+    return SystemMonitor(run, probes, interval or _INTERVAL_SECONDS)
+
+
+def _probe(name: str) -> Any:
+    module = import_module(f"mlflow.system_metrics.metrics.{name.lower()}_monitor")
+    return getattr(module, f"{name}Monitor")()
