@@ -1,0 +1,158 @@
+"""Reads runs back from the store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from src.errors import TrackingError
+from src.history import EPOCH_METRICS, History
+from src.tracking.address import check_reachable, short_reason, show_uri
+from src.tracking.store import Store, connect
+
+#: What the SQL store keeps in place of infinity.
+_LARGEST = 1.7976931348623157e308
+_DERIVED = ("gap_accuracy", "gap_loss")
+_PAGE = 500
+_READERS = 4
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as the store has it.
+
+    Attributes:
+        run_id: MLflow's id.
+        name: Name of the run.
+        status: `RUNNING`, `FINISHED`, `FAILED` or `KILLED`.
+        kind: `sweep`, `trial` or `run`, from the tag `fitgap.kind`; empty for a run of another program.
+        tags: All tags.
+        params: All params.
+        metrics: Last value of every metric.
+        history: The epochs that were logged in full, as far as any was.
+        started_at: Start, in milliseconds since 1970.
+        duration_seconds: Time from start to end; null while it runs.
+    """
+
+    run_id: str
+    name: str
+    status: str
+    kind: str
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    started_at: int = 0
+    duration_seconds: float | None = None
+
+
+def load_run(store: Store, run_id: str) -> RunRecord:
+    """Reads one run.
+
+    Raises:
+        TrackingError: The store does not answer, or does not have the run.
+    """
+    return _read(store, f"read run {run_id}", lambda client: _record(client, client.get_run(run_id)))
+
+
+def load_children(store: Store, parent_run_id: str) -> list[RunRecord]:
+    """Reads the runs of a sweep in the order in which they started, without deleted ones.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
+
+    def read(client: MlflowClient) -> list[RunRecord]:
+        runs: list[Run] = []
+        token = None
+        while True:
+            page = client.search_runs(
+                [store.experiment_id],
+                filter_string=f"tags.`mlflow.parentRunId` = '{parent_run_id}'",
+                order_by=["attributes.start_time ASC"],
+                max_results=_PAGE,
+                page_token=token,
+            )
+            runs += page
+            token = page.token
+            if not token:
+                break
+        # Each run's history is several requests; a server answers a few at a time.
+        with ThreadPoolExecutor(_READERS) as readers:
+            return list(readers.map(lambda run: _record(client, run), runs))
+
+    return _read(store, f"read the runs of sweep {parent_run_id}", read)
+
+
+def find_newest_sweep(store: Store) -> str:
+    """Returns the id of the sweep that started last.
+
+    Raises:
+        TrackingError: The store does not answer, or holds no sweep.
+    """
+    found = _read(
+        store,
+        "look for sweeps",
+        lambda client: client.search_runs(
+            [store.experiment_id],
+            filter_string="tags.`fitgap.kind` = 'sweep'",
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
+        ),
+    )
+    if not found:
+        raise TrackingError(
+            f"There is no sweep in experiment '{store.experiment_name}' at {show_uri(store.uri)}. Name another one "
+            "with tracking.experiment, or start a sweep with `python -m src.train -m …`."
+        )
+    return str(found[0].info.run_id)
+
+
+def _read(store: Store, what: str, read: Callable[[MlflowClient], _Result]) -> _Result:
+    check_reachable(store.uri)
+    try:
+        return read(connect(store.uri))
+    except Exception as error:
+        raise TrackingError(f"Cannot {what} at {show_uri(store.uri)}: {short_reason(error)}.") from error
+
+
+def _record(client: MlflowClient, run: Run) -> RunRecord:
+    info, data = run.info, run.data
+    return RunRecord(
+        run_id=str(info.run_id),
+        name=str(info.run_name),
+        status=str(info.status),
+        kind=data.tags.get("fitgap.kind", ""),
+        tags=dict(data.tags),
+        params=dict(data.params),
+        metrics={key: _restored(value) for key, value in data.metrics.items()},
+        history=_history(client, run),
+        started_at=int(info.start_time),
+        duration_seconds=(info.end_time - info.start_time) / 1000 if info.end_time else None,
+    )
+
+
+def _history(client: MlflowClient, run: Run) -> History:
+    """Returns the epochs for which every metric of an epoch was logged; the step is the epoch."""
+    keys = [key for key in EPOCH_METRICS if key not in _DERIVED]
+    if not all(key in run.data.metrics for key in keys):
+        return History()
+    rows: dict[int, dict[str, float]] = {}
+    for key in keys:
+        points = client.get_metric_history(run.info.run_id, key)
+        # Of two points of one epoch the later counts: the epoch was done again after a resume.
+        for point in sorted(points, key=lambda point: point.timestamp):
+            rows.setdefault(point.step, {"epoch": point.step})[key] = _restored(point.value)
+    return History.from_rows(row for row in rows.values() if len(row) == len(keys) + 1)
+
+
+def _restored(value: float) -> float:
+    return math.copysign(math.inf, value) if abs(value) >= _LARGEST else float(value)
