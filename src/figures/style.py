@@ -1,0 +1,110 @@
+"""The look of every picture, and how one becomes a file.
+
+Figures are made as objects, never through pyplot, so that no window system is needed and nothing global is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from src.errors import StorageError
+
+# Colours by M. Okabe and K. Ito, "Color Universal Design", 2008: told apart with every kind of colour vision.
+TRAIN_COLOUR = "#0072B2"
+VAL_COLOUR = "#D55E00"
+BEST_COLOUR = "#009E73"
+RUNNING_COLOUR = "#56B4E9"
+INK = "#222222"
+FAINT_INK = "#666666"
+GRID_COLOUR = "#DDDDDD"
+
+TITLE_SIZE = 13.0
+LABEL_SIZE = 10.0
+SMALL_SIZE = 8.5
+
+#: Pixels per inch of a saved picture.
+DOTS_PER_INCH = 120
+
+
+def new_figure(width: float, height: float, title: str, subtitle: str = "") -> Figure:
+    """Returns an empty white figure of a size in inches, with a title and, below it, lines in smaller letters."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    lines = subtitle.splitlines()
+    # Names of runs and files may hold a dollar sign, which must not be read as the start of a formula.
+    figure.suptitle(title + "\n" * len(lines), fontsize=TITLE_SIZE, fontweight="bold", color=INK, parse_math=False)
+    for index, line in enumerate(lines):
+        # These lines take the title's empty ones, for which the layout has made room.
+        below_top = TITLE_SIZE * 1.25 * (index + 1.35) + 3
+        figure.text(
+            0.5,
+            1 - below_top / 72 / height,
+            line,
+            ha="center",
+            va="center",
+            fontsize=LABEL_SIZE,
+            color=FAINT_INK,
+            parse_math=False,
+        )
+    return figure
+
+
+def dress_axes(axes: Axes, title: str = "", x_label: str = "", y_label: str = "") -> None:
+    """Gives a panel its labels, a faint grid and no frame but the two axes."""
+    axes.set_title(title, fontsize=LABEL_SIZE + 1, color=INK, loc="left", parse_math=False)
+    axes.set_xlabel(x_label, fontsize=LABEL_SIZE, color=INK)
+    axes.set_ylabel(y_label, fontsize=LABEL_SIZE, color=INK)
+    axes.tick_params(which="both", labelsize=SMALL_SIZE, colors=FAINT_INK)
+    axes.grid(visible=True, color=GRID_COLOUR, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(FAINT_INK)
+
+
+def shorten(text: str, length: int) -> str:
+    """Returns a text of at most `length` characters, its middle replaced by an ellipsis where it was longer."""
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2
+    return text[: length - 1 - tail] + "…" + text[len(text) - tail :]
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Returns a share of one in words, for example `84.8 %`."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def points(difference: float) -> str:
+    """Returns a difference between two shares in words, for example `22.8 points`; never a negative zero."""
+    return f"{round(100 * difference, 1) + 0:.1f} points"
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG; the file appears under its name only once it is complete.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".png")
+        partial = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file, warnings.catch_warnings():
+                # A class name in a script that the font lacks is drawn as boxes, which shows well enough.
+                warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+                # Without the name and version of the program, equal figures make equal files.
+                figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+            partial.chmod(0o644)  # Temporary files are private; this one is for everybody who may read the folder.
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"The picture {path} cannot be written: {error.strerror or error}.") from error
