@@ -41,7 +41,7 @@ def interleave(candidates: Mapping[str, Callable[[], float]], rounds: int) -> di
     """
     figures: dict[str, list[float]] = {name: [] for name in candidates}
     for index in range(rounds):
-        for name in list(candidates) if index % 2 == 0 else reversed(candidates):
+        for name in list(candidates) if index % 2 == 0 else reversed(list(candidates)):
             figures[name].append(candidates[name]())
     return figures
 
