@@ -310,6 +310,17 @@ def test_a_graph_takes_any_batch_size_and_keeps_the_known_shape(config: Augmenta
         np.testing.assert_allclose(graph(pictures, seed), warp(pictures, seed), atol=0.02)
 
 
+@pytest.mark.parametrize(
+    "config", [AFFINE, AugmentationConfig(name="flip", horizontal_flip=True)], ids=["warp", "flip"]
+)
+def test_the_warp_can_be_part_of_a_training_step_that_xla_compiles(config: AugmentationConfig) -> None:
+    # Keras compiles training steps on GPUs, where TensorFlow's own resampling kernel would be refused.
+    warp = RandomWarp(config)
+    pictures, seed = tf.constant(np.stack([draw_picture()] * 4)), tf.constant([3, 4])
+    compiled = tf.function(warp, jit_compile=True)(pictures, seed)
+    np.testing.assert_allclose(compiled, warp(pictures, seed), atol=0.05)
+
+
 def test_a_result_repeats_to_the_last_bit_in_deterministic_mode() -> None:
     pictures, seed = tf.constant(np.stack([draw_picture()] * 16)), tf.constant([3, 4])
     graph = tf.function(RandomWarp(AFFINE))

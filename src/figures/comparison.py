@@ -28,6 +28,7 @@ from src.figures.style import (
     dress_axes,
     new_figure,
     percent,
+    points,
     shorten,
 )
 from src.history import History
@@ -127,16 +128,24 @@ def plot_comparison(arms: Sequence[Arm], title: str) -> Figure:
     return figure
 
 
+def break_name(name: str, width: int = 31) -> str:
+    """Returns a name on at most two lines of `width` characters, broken after a comma between two overrides."""
+    if len(name) <= width:
+        return name
+    end = name.rfind(",", 0, width) + 1 or width
+    return f"{name[:end]}\n{shorten(name[end:].lstrip(), width)}"
+
+
 def _write_head(axes: Axes, arm: Arm) -> None:
     """Writes an arm's name and its result above its upper panel."""
     best = find_best(arm.history)
     if best is None or arm.failed:
         result = "failed" if arm.failed else "no finished epoch"
     else:
-        result = f"best {percent(best.val_accuracy)} at epoch {best.epoch}, gap {100 * best.gap_accuracy:.1f} points"
-    # An arm is named by its overrides, joined by commas; two lines of about a panel's width each.
-    name = "\n".join(textwrap.wrap(shorten(arm.name.replace(",", ", "), 58), 31)[:2])
-    axes.set_title(name + "\n", fontsize=LABEL_SIZE, fontweight="bold", color=INK, loc="left", parse_math=False)
+        result = f"best {percent(best.val_accuracy)} at epoch {best.epoch}, gap {points(best.gap_accuracy)}"
+    axes.set_title(
+        break_name(arm.name) + "\n", fontsize=LABEL_SIZE, fontweight="bold", color=INK, loc="left", parse_math=False
+    )
     axes.annotate(
         result,
         (0, 1),

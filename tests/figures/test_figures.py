@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from src.errors import StorageError
-from src.figures.comparison import MAX_ARMS, Arm, plot_comparison
+from src.figures.comparison import MAX_ARMS, Arm, break_name, plot_comparison
 from src.figures.confusion import compute_confusion_matrix, find_confusions, plot_confusion_matrix
 from src.figures.curves import plot_curves
 from src.figures.predictions import find_worst, plot_worst_predictions
 from src.figures.previews import MAX_CLASSES, plot_augmentation_preview, plot_dataset_preview
-from src.figures.style import save_figure, shorten
+from src.figures.style import points, save_figure, shorten
 from src.history import EpochMetrics, History
 
 
@@ -279,7 +278,7 @@ def test_a_picture_that_fails_leaves_the_old_one_in_place(
         raise fail
 
     monkeypatch.setattr(Figure, "savefig", raise_error)
-    with pytest.raises(StorageError if isinstance(fail, OSError) else ValueError, match="No space left|bad figure"):
+    with pytest.raises(StorageError if isinstance(fail, OSError) else ValueError, match=r"No space left|bad figure"):
         save_figure(Figure(), path)
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("curves.png", b"old")]
 
@@ -292,5 +291,19 @@ def test_no_class_name_in_a_script_without_letters_warns(tmp_path: Path) -> None
     ("text", "expected"), [("short", "short"), ("exactly ten", "exac…ten"), ("model=vgg16,model.dropout=0", "mode…t=0")]
 )
 def test_long_names_lose_their_middle(text: str, expected: str) -> None:
-    shown: Callable[[str, int], str] = shorten
-    assert shown(text, 8) == expected
+    assert shorten(text, 8) == expected
+
+
+def test_an_arms_name_breaks_between_two_overrides() -> None:
+    assert break_name("model=vgg16") == "model=vgg16"
+    assert break_name("model=vgg16,model.dropout=0.5,optimizer=rmsprop") == (
+        "model=vgg16,model.dropout=0.5,\noptimizer=rmsprop"
+    )
+    assert all(len(line) <= 31 for line in break_name("x" * 100).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"), [(0.2284, "22.8 points"), (-0.0004, "0.0 points"), (-0.05, "-5.0 points")]
+)
+def test_a_gap_is_told_in_points(gap: float, expected: str) -> None:
+    assert points(gap) == expected
