@@ -57,7 +57,7 @@ def describe_error(error: BaseException) -> str | None:
 
 def exit_code(error: BaseException) -> int:
     """Returns the exit code for an error: 2 for a wrong configuration, as for wrong arguments, else 1."""
-    if isinstance(error, COMPOSITION_ERRORS):
+    if isinstance(error, (*COMPOSITION_ERRORS, ValueError)):
         return ConfigError.exit_code
     return error.exit_code if isinstance(error, FitgapError) else 1
 

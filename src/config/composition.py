@@ -19,10 +19,11 @@ from src.config.dataset import (
 )
 from src.config.model import CnnConfig, TransferConfig
 from src.config.optimizer import AdamConfig, AdamWConfig, RMSpropConfig, SGDConfig
+from src.config.paths import PROJECT_ROOT
 from src.config.run import RunConfig
 from src.errors import ConfigError
 
-#: Schema names per group. A YAML file takes its types from one of them: `defaults: [/schema/model/cnn@_here_, _self_]`.
+#: Schema names per group. A YAML file takes its types from one: `defaults: [/hydra/schema/model/cnn@_here_, _self_]`.
 SCHEMAS: dict[str, dict[str, type]] = {
     "dataset": {
         "digits": DigitsConfig,
@@ -42,12 +43,16 @@ SCHEMAS: dict[str, dict[str, type]] = {
 
 
 def register_schemas() -> None:
-    """Makes the dataclasses known to Hydra, apart from the groups, so that they are no options of a group."""
+    """Makes the dataclasses known to Hydra, under `hydra/`, so that help does not offer them as options.
+
+    Also registers the resolver `fitgap_root`, the checkout's folder, which `conf/` uses for the output folders.
+    """
+    OmegaConf.register_new_resolver("fitgap_root", lambda: str(PROJECT_ROOT), replace=True)
     store = ConfigStore.instance()
-    store.store(group="schema", name="run", node=RunConfig, provider="fitgap")
+    store.store(group="hydra/schema", name="run", node=RunConfig, provider="fitgap")
     for group, schemas in SCHEMAS.items():
         for name, schema in schemas.items():
-            store.store(group=f"schema/{group}", name=name, node=schema, provider="fitgap")
+            store.store(group=f"hydra/schema/{group}", name=name, node=schema, provider="fitgap")
 
 
 def to_run_config(config: DictConfig) -> RunConfig:

@@ -16,6 +16,9 @@ class TrackingConfig:
         log_model: Whether the trained model is kept with the run.
         system_metrics: Whether MLflow samples processor, memory and GPU use during the run.
         tags: Further tags for the run.
+        parent_run_id: The sweep that the run belongs to; set by the sweeper, not by hand.
+        arm: What distinguishes the run within its sweep; set by the sweeper.
+        trial_number: Number of the run within its sweep, from 0; set by the sweeper.
     """
 
     uri: str | None = None
@@ -24,3 +27,6 @@ class TrackingConfig:
     log_model: bool = True
     system_metrics: bool = False
     tags: dict[str, str] = field(default_factory=dict)
+    parent_run_id: str | None = None
+    arm: str | None = None
+    trial_number: int | None = None

@@ -1,0 +1,135 @@
+"""What happens on the command line before any work begins, through the real entry point."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from src.config.paths import PROJECT_ROOT
+
+
+def run_train(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m src.train` in the project's root."""
+    return subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "src.train", *arguments],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+WRONG = {
+    "a mistyped key names the nearest right one": (
+        ["model.drpout=0.5"],
+        "Unknown key 'model.drpout'. Did you mean 'dropout'?",
+    ),
+    "a mistyped option names the nearest right one": (
+        ["model=vgg61"],
+        "Unknown option model=vgg61. Did you mean 'vgg16'? model can be: cnn, ",
+    ),
+    "a mistyped group names the nearest right one": (["modle=vgg16"], "Unknown key 'modle'. Did you mean 'model'?"),
+    "a key of another option is unknown": (
+        ["model=vgg16", "model.conv_filters=[8]"],
+        "Unknown key 'model.conv_filters'",
+    ),
+    "an appended key is unknown too": (["+model.drop=1"], "Unknown key 'model.drop'. Did you mean 'dropout'?"),
+    "a word for a number is refused with both": (
+        ["model.dropout=much"],
+        "model.dropout cannot be set. Value 'much' of type 'str' could not be converted to Float.",
+    ),
+    "a fraction of an epoch is refused": (["trainer.epochs=1.5"], "trainer.epochs cannot be set. Value '1.5'"),
+    "a dropout of one is out of bounds": (
+        ["model.dropout=1"],
+        "model.dropout must be at least 0 and below 1, but got 1.0.",
+    ),
+    "a learning rate of zero is out of bounds": (
+        ["optimizer.learning_rate=0"],
+        "optimizer.learning_rate must be greater than 0 and at most 100, but got 0.0.",
+    ),
+    "a NaN is out of bounds": (["optimizer.learning_rate=nan"], "optimizer.learning_rate must be greater than 0"),
+    "a wrong choice lists the right ones": (
+        ["trainer.precision=bf16"],
+        "trainer.precision must be one of auto, float32, bfloat16, float16, but got 'bf16'. Did you mean 'bfloat16'?",
+    ),
+    "a wrong element of a list is named by its place": (
+        ["model.conv_filters=[8,0]"],
+        "model.conv_filters[1] must be at least 1, but got 0.",
+    ),
+    "all wrong values are reported at once": (
+        ["model.dropout=2", "trainer.epochs=0"],
+        "trainer.epochs must be at least 1, but got 0.",
+    ),
+    "dropout without a place to sit is a contradiction": (
+        ["model.dropout=0.3", "model.dense_units=[]", "model.dropout_position=after_dense"],
+        "model.dropout=0.3 has no place",
+    ),
+    "poolings must match the convolutions": (
+        ["model.pooling=[max,none]"],
+        "model.pooling must hold one kind for all convolutions or one for each of the 3, but got 2",
+    ),
+    "two kinds of clipping contradict each other": (
+        ["optimizer.clipnorm=1", "optimizer.clipvalue=1"],
+        "Only one kind of gradient clipping can be given, but got optimizer.clipnorm and optimizer.clipvalue.",
+    ),
+    "a warm-up as long as the training is a contradiction": (
+        ["optimizer.warmup_epochs=12"],
+        "optimizer.warmup_epochs must be below trainer.epochs, but got 12 of 12.",
+    ),
+    "more digits than there are is an error": (["dataset.num_train=1700"], "The digits are 1,797 images"),
+    "an augmentation that zooms to nothing is a contradiction": (
+        ["augmentation=affine", "augmentation.zoom=0.6", "augmentation.strength=2"],
+        "augmentation.zoom times augmentation.strength must be below 1",
+    ),
+    "a key without a default must be given": (["dataset=image_folder"], "dataset.url has no default and must be given"),
+    "a list without -m says what is missing": (["model=cnn,vgg16"], "Add -m to run one training per value"),
+    "a broken interpolation names its key": (["dataset.name=${no_such}"], "dataset.name refers to a key"),
+    "an override without a value says how to write one": (["model.dropout"], "'model.dropout' is no override"),
+    "a group cannot be set to nothing": (["model=null"], "A group cannot be set to nothing"),
+    "an output folder that cannot be made is named": (
+        ["hydra.run.dir=/proc/fitgap"],
+        "/proc/fitgap. Give a folder that can be written with hydra.run.dir=",
+    ),
+    "a wrong cell of a grid is named before any cell starts": (
+        ["-m", "model.dropout=0,2"],
+        "dropout=2: model.dropout must be at least 0 and below 1, but got 2.0.",
+    ),
+    "an interval is no axis of a grid": (["-m", "model.dropout=interval(0,0.5)"], "is an interval"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_configuration_is_explained_before_tensorflow_is_imported(arguments: list[str], message: str) -> None:
+    answer = run_train(*arguments)
+    spoken = [line for line in answer.stderr.splitlines() if not line.startswith("import time:")]
+    assert message in "\n".join(spoken)
+    assert answer.returncode == (1 if "hydra.run.dir" in arguments[0] else 2)
+    assert "Traceback" not in answer.stderr
+    assert "tensorflow" not in answer.stderr
+    assert "| mlflow" not in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["--cfg", "job", "model=vgg16"]])
+def test_help_and_configuration_are_shown_without_importing_tensorflow(arguments: list[str]) -> None:
+    answer = run_train(*arguments)
+    assert answer.returncode == 0
+    assert "tensorflow" not in answer.stderr
+    assert "| mlflow" not in answer.stderr
+    assert "learning_rate: 0.0005" in answer.stdout
+
+
+def test_help_shows_groups_options_and_the_commands_people_need() -> None:
+    help_text = run_train("--help").stdout
+    assert "python -m src.train -m model=vgg16,mobilenet" in help_text
+    assert "model: cnn, efficientnetv2b0, mobilenet, resnet50, vgg16" in help_text
+    assert "dataset: cats_vs_dogs, digits, dogs_vs_cats, image_folder" in help_text
+    assert "schema" not in help_text
+
+
+def test_a_traceback_is_shown_to_those_who_ask_for_it() -> None:
+    assert "Traceback" in run_train("model.dropout=2", HYDRA_FULL_ERROR="1").stderr
