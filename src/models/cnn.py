@@ -26,7 +26,7 @@ def build_cnn(config: CnnConfig, image_size: int, num_classes: int) -> keras.Mod
     for filters, pooling in zip(config.conv_filters, poolings, strict=True):
         features = keras.layers.Conv2D(filters, config.kernel_size, padding=config.padding, activation="relu")(features)
         if pooling != "none":
-            features = _POOLINGS[pooling]()(features)
+            features = _POOLINGS[pooling](2)(features)
     if config.dense_on == "feature_map":
         features = keras.layers.Flatten()(attach_dense(features, config))
     else:

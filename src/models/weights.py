@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,7 +71,10 @@ def load_backbone(config: TransferConfig, image_size: int, weights: str | None) 
     """
     application = getattr(keras.applications, config.backbone)
     try:
-        return application(include_top=False, weights=weights, input_shape=(image_size, image_size, 3))
+        with warnings.catch_warnings():
+            # MobileNetV2 has weights for some sizes and takes those for 224 pixels at any other, which is what we want.
+            warnings.filterwarnings("ignore", message="`input_shape` is undefined or non-square")
+            return application(include_top=False, weights=weights, input_shape=(image_size, image_size, 3))
     except ValueError as error:
         if "Input size must be at least" in str(error):
             raise ConfigError(
