@@ -1,0 +1,101 @@
+"""TensorFlow's start: quiet, with memory growth, seeded, and in the precision that the processor is good at."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+#: Precisions and the Keras dtype policies that stand for them; variables are float32 in every one.
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+#: Processor features that compute bfloat16 products in hardware.
+_BFLOAT16_FEATURES = re.compile(r"\b(avx512_bf16|amx_bf16|bf16)\b")
+
+#: First compute capability of NVIDIA GPUs with bfloat16 (Ampere).
+_BFLOAT16_CAPABILITY = (8, 0)
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without the lines that it logs at every import, and lets GPU memory grow as it is needed.
+
+    `TF_CPP_MIN_LOG_LEVEL` silences only what is logged after the import; the rest is written to the process's stderr
+    by the C++ library, so stderr itself is turned aside for the time of the import, and shown if the import fails.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet_stderr():
+        import tensorflow as tf
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def choose_precision(requested: str) -> str:
+    """Returns the precision to compute in: `auto` is bfloat16 where all devices have it in hardware, else float32."""
+    if requested != "auto":
+        return requested
+    return "bfloat16" if has_bfloat16() else "float32"
+
+
+def has_bfloat16() -> bool:
+    """Returns whether the GPUs, or without any the CPU, compute bfloat16 in hardware."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        return all(detail.get("compute_capability", (0, 0)) >= _BFLOAT16_CAPABILITY for detail in details)
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and _BFLOAT16_FEATURES.search(cpuinfo.read_text(encoding="utf-8")) is not None
+
+
+def gpu_name() -> str | None:
+    """Returns the first GPU's name, or None on a machine without one."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return None
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name))
+
+
+def begin_run(*, seed: int, precision: str, deterministic: bool) -> None:
+    """Makes the process ready for one training: forgets the one before, sets precision and seeds.
+
+    With `deterministic` TensorFlow repeats a run to the last digit on the same machine; an operation that cannot do
+    so raises an error instead. Once switched on it stays on for the process.
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.backend.clear_session()
+    keras.config.set_dtype_policy(POLICIES[precision])
+    keras.utils.set_random_seed(seed)
+    random.seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Turns aside what is written to file descriptor 2, which C++ code uses; shows it if the block raises."""
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(original, aside.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)

@@ -1,0 +1,64 @@
+"""Optimizers and their learning-rate schedules."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from src.config.optimizer import AdamConfig, AdamWConfig, OptimizerConfig, RMSpropConfig, SGDConfig
+
+
+def build_optimizer(
+    config: OptimizerConfig, *, epochs: int, steps_per_epoch: int, precision: str
+) -> keras.optimizers.Optimizer:
+    """Builds the optimizer that a configuration describes; float16 gets loss scaling, lest gradients vanish.
+
+    Raises:
+        TypeError: There is no builder for the configuration's type.
+    """
+    common = {
+        "learning_rate": build_learning_rate(config, epochs=epochs, steps_per_epoch=steps_per_epoch),
+        "clipnorm": config.clipnorm,
+        "clipvalue": config.clipvalue,
+        "global_clipnorm": config.global_clipnorm,
+    }
+    optimizer: keras.optimizers.Optimizer
+    match config:
+        case AdamWConfig():
+            adam = {"beta_1": config.beta_1, "beta_2": config.beta_2, "epsilon": config.epsilon}
+            optimizer = keras.optimizers.AdamW(weight_decay=config.weight_decay, **adam, **common)
+        case AdamConfig():
+            adam = {"beta_1": config.beta_1, "beta_2": config.beta_2, "epsilon": config.epsilon}
+            optimizer = keras.optimizers.Adam(**adam, **common)
+        case RMSpropConfig():
+            optimizer = keras.optimizers.RMSprop(
+                rho=config.rho,
+                momentum=config.momentum,
+                epsilon=config.epsilon,
+                centered=config.centered,
+                **common,
+            )
+        case SGDConfig():
+            optimizer = keras.optimizers.SGD(momentum=config.momentum, nesterov=config.nesterov, **common)
+        case _:
+            raise TypeError(f"There is no builder for {type(config).__name__}.")
+    return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "float16" else optimizer
+
+
+def build_learning_rate(
+    config: OptimizerConfig, *, epochs: int, steps_per_epoch: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """Builds the learning rate as a function of the step: a warm-up from 0, then constant or cosine decay."""
+    warmup_steps = math.ceil(config.warmup_epochs * steps_per_epoch)
+    if config.schedule == "constant" and warmup_steps == 0:
+        return config.learning_rate
+    # A cosine that decays to the whole of its peak is a constant.
+    alpha = config.alpha if config.schedule == "cosine" else 1.0
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup_steps else config.learning_rate,
+        decay_steps=max(1, epochs * steps_per_epoch - warmup_steps),
+        alpha=alpha,
+        warmup_target=config.learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )

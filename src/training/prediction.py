@@ -1,0 +1,15 @@
+"""Predictions of a trained network."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from src.data.split import Split
+from src.training.pipeline import build_evaluation_batches
+
+
+def predict_probabilities(classifier: keras.Model, split: Split, *, batch_size: int) -> np.ndarray:
+    """Returns the probabilities `[n, classes]` that a classifier of raw images gives to a split's images."""
+    batches = build_evaluation_batches(split, batch_size=batch_size, head="softmax")
+    return np.asarray(classifier.predict(batches, verbose=0), dtype=np.float32)

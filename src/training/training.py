@@ -1,0 +1,163 @@
+"""The training loop: epochs over the training images, clean measurements after each, the best weights kept."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from src.augmentation import RandomWarp
+from src.config.run import RunConfig
+from src.data.dataset import ImageDataset
+from src.data.split import Split
+from src.errors import DivergedError
+from src.history import EpochMetrics, History
+from src.models.build import Network
+from src.training.classifier import TrainableClassifier, compile_classifier
+from src.training.optimizer import build_optimizer
+from src.training.pipeline import build_evaluation_batches, build_training_batches, count_steps
+from src.training.progress import Step, TrainingObserver
+
+
+class Training:
+    """One training of one network, from the first step to the last.
+
+    `history` holds the epochs measured so far at any time, also after an exception.
+    """
+
+    def __init__(self, config: RunConfig, dataset: ImageDataset, network: Network, *, precision: str) -> None:
+        """Compiles the network; nothing is computed yet."""
+        self.config = config
+        self.dataset = dataset
+        self.network = network
+        self.history = History()
+        self.kept_epoch = 0
+        self._kept_weights: list[np.ndarray] | None = None
+        self.steps_per_epoch = count_steps(dataset.train, config.trainer.batch_size)
+        self.classifier: TrainableClassifier = compile_classifier(
+            network.model,
+            warp=RandomWarp(config.augmentation),
+            seed=config.seed,
+            optimizer=build_optimizer(
+                config.optimizer,
+                epochs=config.trainer.epochs,
+                steps_per_epoch=self.steps_per_epoch,
+                precision=precision,
+            ),
+            head=config.model.head,
+        )
+
+    def execute(self, observers: Sequence[TrainingObserver]) -> None:
+        """Trains until the last epoch, or until early stopping or an observer ends it.
+
+        Afterwards the network has the weights of `kept_epoch`: of the best epoch, or of the last, as configured.
+
+        Raises:
+            DivergedError: The loss became NaN or infinite.
+        """
+        trainer = self.config.trainer
+        batches = build_training_batches(
+            self.dataset.train,
+            batch_size=trainer.batch_size,
+            epochs=trainer.epochs,
+            seed=self.config.seed,
+            head=self.config.model.head,
+        )
+        self.classifier.fit(
+            batches,
+            epochs=trainer.epochs,
+            steps_per_epoch=self.steps_per_epoch,
+            callbacks=[_EpochRecorder(self, observers)],
+            shuffle=False,
+            verbose=0,
+        )
+        self.restore_kept_weights()
+
+    def restore_kept_weights(self) -> None:
+        """Gives the network the weights of `kept_epoch`; does nothing where no epoch was finished."""
+        if self._kept_weights is not None:
+            self.network.model.set_weights(self._kept_weights)
+
+    def evaluate(self, split: Split) -> tuple[float, float]:
+        """Returns accuracy and loss on a split, without augmentation and dropout."""
+        batches = build_evaluation_batches(
+            split, batch_size=self.config.trainer.eval_batch_size, head=self.config.model.head
+        )
+        metrics = self.classifier.evaluate(batches, return_dict=True, verbose=0)
+        return float(metrics["accuracy"]), float(metrics["loss"])
+
+    def record(self, epoch: EpochMetrics) -> None:
+        """Appends an epoch, and keeps its weights if it is the one to keep."""
+        self.history = self.history.with_epoch(epoch)
+        last = self.config.trainer.keep_weights == "last"
+        if last or self.history.best() is epoch:
+            self.kept_epoch = epoch.epoch
+            # Where the last epoch is kept, the network has its weights already.
+            self._kept_weights = None if last else self.network.model.get_weights()
+
+    def ran_out_of_patience(self) -> bool:
+        """Returns whether early stopping is on and its metric has not improved for `patience_epochs`."""
+        trainer = self.config.trainer
+        if trainer.patience_epochs is None:
+            return False
+        sign = -1.0 if trainer.monitor == "val_loss" else 1.0
+        values = [sign * value for value in self.history.series(trainer.monitor)]
+        return len(values) - 1 - int(np.argmax(values)) >= trainer.patience_epochs
+
+
+class _EpochRecorder(keras.callbacks.Callback):
+    """Measures each epoch and passes on what happens; the seam between Keras's `fit` and a `Training`."""
+
+    def __init__(self, training: Training, observers: Sequence[TrainingObserver]) -> None:
+        super().__init__()
+        self.training = training
+        self.observers = observers
+        self.epoch = 0
+        self.started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch = epoch + 1
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        assert logs is not None
+        training = self.training
+        step = Step(self.epoch, batch + 1, training.steps_per_epoch, float(logs["loss"]), float(logs["accuracy"]))
+        if not math.isfinite(step.loss):
+            raise DivergedError(
+                f"The loss became {step.loss} at step {step.step} of {step.num_steps} in epoch {step.epoch}. Lower "
+                f"optimizer.learning_rate (now {training.config.optimizer.learning_rate:g}), clip gradients with "
+                "optimizer.global_clipnorm=1, or compute with trainer.precision=float32."
+            )
+        self._tell(lambda observer: observer.on_step(step))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        assert logs is not None
+        seconds = time.perf_counter() - self.started
+        training = self.training
+        train_eval_accuracy, train_eval_loss = training.evaluate(training.dataset.train_eval)
+        val_accuracy, val_loss = training.evaluate(training.dataset.val)
+        metrics = EpochMetrics(
+            epoch=self.epoch,
+            train_accuracy=float(logs["accuracy"]),
+            train_loss=float(logs["loss"]),
+            train_eval_accuracy=train_eval_accuracy,
+            train_eval_loss=train_eval_loss,
+            val_accuracy=val_accuracy,
+            val_loss=val_loss,
+            learning_rate=float(self.training.classifier.optimizer.learning_rate),
+            epoch_seconds=seconds,
+        )
+        training.record(metrics)
+        self._tell(lambda observer: observer.on_epoch(metrics))
+        wishes = [observer.should_stop(training.history) for observer in self.observers]
+        if any(wishes) or training.ran_out_of_patience():
+            training.classifier.stop_training = True
+
+    def _tell(self, message: Callable[[TrainingObserver], None]) -> None:
+        for observer in self.observers:
+            message(observer)
