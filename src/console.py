@@ -1,0 +1,111 @@
+"""What a person sees while trainings run: a bar within an epoch, a line per epoch, a table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from src.history import EpochMetrics, History
+from src.training.progress import Step
+
+#: Width of the output where it is no terminal and so has no width of its own.
+_FILE_WIDTH = 120
+
+
+def open_console() -> Console:
+    """Returns a console on stdout, in plain lines without colours or bars where that is no terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
+
+
+class TrainingConsole:
+    """Follows one training on the console; a `TrainingObserver`."""
+
+    def __init__(self, console: Console, epochs: int) -> None:
+        """Takes the console to write to and the number of epochs planned."""
+        self.console = console
+        self.epochs = epochs
+        self._history = History()
+        self._progress: Progress | None = None
+
+    def on_step(self, step: Step) -> None:
+        """Moves the bar, on a terminal."""
+        if not self.console.is_terminal:
+            return
+        if self._progress is None:
+            self._progress = Progress(
+                TextColumn("epoch {task.description}"),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.3f}"),
+                TimeRemainingColumn(compact=True),
+                console=self.console,
+                transient=True,
+                refresh_per_second=8,
+            )
+            self._progress.start()
+            self._progress.add_task("", total=step.num_steps, loss=step.loss, accuracy=step.accuracy)
+        self._progress.update(
+            self._progress.task_ids[0],
+            description=f"{step.epoch}/{self.epochs}",
+            completed=step.step,
+            loss=step.loss,
+            accuracy=step.accuracy,
+        )
+
+    def on_epoch(self, epoch: EpochMetrics) -> None:
+        """Replaces the bar by the epoch's line."""
+        self.close()
+        if not self._history:
+            self.console.print(_EPOCH_HEADER, style="dim")
+        self._history = self._history.with_epoch(epoch)
+        best = "  best" if self._history.best() is epoch else ""
+        self.console.print(_format_epoch(epoch, self.epochs) + best)
+
+    def should_stop(self, history: History) -> bool:
+        """Never asks for an end."""
+        return False
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+_EPOCH_HEADER = (
+    "    epoch   train_eval    val      gap     train_eval    val      learning    seconds\n"
+    "             accuracy  accuracy              loss       loss        rate"
+)
+
+
+def _format_epoch(epoch: EpochMetrics, epochs: int) -> str:
+    return (
+        f"{epoch.epoch:>5}/{epochs:<4} {epoch.train_eval_accuracy:>8.3f}  {epoch.val_accuracy:>8.3f}  "
+        f"{epoch.gap_accuracy:>+7.3f}   {epoch.train_eval_loss:>8.4f}  {epoch.val_loss:>8.4f}  "
+        f"{epoch.learning_rate:>10.2e}  {epoch.epoch_seconds:>8.1f}"
+    )
+
+
+def print_facts(console: Console, title: str, facts: Iterable[tuple[str, str]]) -> None:
+    """Prints a title and, under it, a fact per line."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+    for name, value in facts:
+        table.add_row(name, value)
+    console.print()
+    console.print(title, style="bold", markup=False)
+    console.print(table)
+
+
+def print_table(console: Console, title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints a table whose first column is text and whose others are numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print()
+    console.print(table)

@@ -1,0 +1,156 @@
+"""One tracked training, whole: data, network, training, measurements, pictures, model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from src.config.run import RunConfig
+from src.console import TrainingConsole, print_facts
+from src.data.dataset import ImageDataset, open_dataset
+from src.history import History
+from src.models.build import build_classifier, build_network
+from src.overfitting import compute_summary
+from src.pictures import draw_curves, draw_predictions, draw_previews
+from src.recording import (
+    EpochTracker,
+    close_run,
+    describe_run,
+    log_classifier,
+    log_files,
+    log_history,
+    log_inputs,
+)
+from src.runtime import begin_run, choose_precision
+from src.tracking.delivery import Delivery
+from src.tracking.run import TrackedRun, start_run
+from src.tracking.store import Store, open_store
+from src.training.training import Training
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one training came to.
+
+    Attributes:
+        run_id: Its run in the tracking store.
+        name: The run's name.
+        history: Its epochs.
+        metrics: Its once-per-run metrics, such as `best_val_accuracy`.
+        seconds: Wall time from the opened data set to the delivered result.
+    """
+
+    run_id: str
+    name: str
+    history: History
+    metrics: dict[str, float]
+    seconds: float
+
+
+def execute_run(config: RunConfig, output_dir: Path, *, name: str, console: Console) -> RunResult:
+    """Trains one network as configured and records everything about it.
+
+    Whatever ends the training early, all that was measured until then is recorded, and the run is closed in the state
+    that says why.
+
+    Args:
+        config: The whole configuration.
+        output_dir: Existing folder for the files that are recorded.
+        name: The run's name.
+        console: Where the person who started it looks.
+
+    Raises:
+        FitgapError: The configuration, the data, the weights, the tracking store or the training does not allow it.
+        KeyboardInterrupt: The user ended it.
+    """
+    store = open_store(config.tracking)
+    dataset = open_dataset(config.dataset)
+    started = time.perf_counter()
+    run = start_run(
+        store,
+        name=name,
+        tags=describe_run(config),
+        parent_run_id=config.tracking.parent_run_id,
+        system_metrics=config.tracking.system_metrics,
+    )
+    with close_run(run, output_dir):
+        metrics, history = _train(config, dataset, run, output_dir, name, console)
+    delivery = run.finish("FINISHED")
+    result = RunResult(run.run_id, name, history, metrics, time.perf_counter() - started)
+    _print_result(console, result, store, delivery)
+    return result
+
+
+def _train(
+    config: RunConfig, dataset: ImageDataset, run: TrackedRun, output_dir: Path, name: str, console: Console
+) -> tuple[dict[str, float], History]:
+    precision = choose_precision(config.trainer.precision)
+    begin_run(seed=config.seed, precision=precision, deterministic=config.trainer.deterministic)
+    network = build_network(config.model, dataset.image_size, dataset.num_classes)
+    log_inputs(run, config, dataset, network, precision)
+    _print_start(console, name, dataset, network.num_params, network.num_trainable_params, precision)
+    if network.weights.fallback_reason:
+        console.print(f"[yellow]{network.weights.fallback_reason}[/]")
+        console.print("[yellow]Starting from random weights instead, and training the whole backbone.[/]")
+    log_files(run, draw_previews(output_dir, dataset, config.augmentation, config.seed))
+
+    training = Training(config, dataset, network, precision=precision)
+    progress = TrainingConsole(console, config.trainer.epochs)
+    try:
+        training.execute([progress, EpochTracker(run)])
+    finally:
+        progress.close()
+        log_history(run, training.history, output_dir)
+        if training.history:
+            metrics = compute_summary(training.history)
+            run.log_metrics(metrics)
+            log_files(run, [draw_curves(output_dir, training.history, name, metrics.get("overfit_epoch"))])
+
+    # A search must not see the test images, lest they choose the winner: only a single run measures them.
+    if config.tracking.parent_run_id is None and len(dataset.test):
+        accuracy, loss = training.evaluate(dataset.test)
+        metrics |= {"test_accuracy": accuracy, "test_loss": loss}
+        run.log_metrics({"test_accuracy": accuracy, "test_loss": loss})
+    classifier = build_classifier(network.model)
+    batch_size = config.trainer.eval_batch_size
+    log_files(run, draw_predictions(output_dir, dataset, classifier, name, batch_size=batch_size))
+    if config.tracking.log_model:
+        log_classifier(run, classifier, dataset, output_dir, epoch=training.kept_epoch)
+    return metrics, training.history
+
+
+def _print_start(
+    console: Console, name: str, dataset: ImageDataset, num_params: int, num_trainable_params: int, precision: str
+) -> None:
+    splits = f"{len(dataset.train):,} train, {len(dataset.val):,} val, {len(dataset.test):,} test"
+    facts = [
+        ("data", f"{dataset.name}: {splits}, {dataset.num_classes} classes, {dataset.image_size} pixels"),
+        ("chance", f"{dataset.majority_class_accuracy:.3f} (accuracy of always answering the most common class)"),
+        ("parameters", f"{num_params:,}, {num_trainable_params:,} of them trained"),
+        ("precision", precision),
+    ]
+    print_facts(console, name, facts)
+    console.print()
+
+
+def _print_result(console: Console, result: RunResult, store: Store, delivery: Delivery) -> None:
+    metrics = result.metrics
+    overfit = metrics.get("overfit_epoch")
+    facts = [
+        ("best val accuracy", f"{metrics['best_val_accuracy']:.3f} at epoch {metrics['best_epoch']:.0f}"),
+        ("final gap", f"{metrics['final_gap_accuracy']:+.3f} accuracy, {metrics['final_gap_loss']:+.4f} loss"),
+        ("overfits", "not seen" if overfit is None else f"from epoch {overfit:.0f} on"),
+    ]
+    if "test_accuracy" in metrics:
+        facts.append(("test accuracy", f"{metrics['test_accuracy']:.3f}"))
+    facts += [
+        ("time", f"{result.seconds:.0f} s"),
+        ("run", f"{result.run_id} in experiment {store.experiment_name}"),
+        ("look at it", "mlflow ui" if store.uri.startswith("sqlite") else store.uri),
+    ]
+    if not delivery.delivered:
+        facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))
+    print_facts(console, f"{result.name}: done", facts)

@@ -1,0 +1,38 @@
+"""Names of runs: what distinguishes one from its neighbours, short enough for a column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from src.config.run import RunConfig
+
+#: Longest name; the MLflow UI cuts longer ones.
+_MAX_LENGTH = 80
+
+
+def name_run(config: RunConfig, overrides: Sequence[str]) -> str:
+    """Returns the name of a run: the one configured, its arm in a sweep, or its model and what was overridden.
+
+    Args:
+        config: The run's configuration.
+        overrides: Hydra's overrides of the task, such as `model=vgg16` or `model.dropout=0.5`.
+    """
+    if config.tracking.run_name:
+        return config.tracking.run_name
+    if config.tracking.arm:
+        return config.tracking.arm
+    values = [
+        override for override in overrides if not override.startswith(("model=", "dataset.url=", "tracking.", "hydra."))
+    ]
+    return shorten(", ".join([config.model.name, *map(shorten_key, values)]))
+
+
+def shorten_key(override: str) -> str:
+    """Returns an override with the last part of its key alone: `dropout=0.5` for `model.dropout=0.5`."""
+    key, separator, value = override.partition("=")
+    return f"{key.rpartition('.')[2]}{separator}{value}"
+
+
+def shorten(name: str) -> str:
+    """Returns a name that fits into a column."""
+    return name if len(name) <= _MAX_LENGTH else name[: _MAX_LENGTH - 1] + "…"

@@ -1,0 +1,146 @@
+"""What a run records of itself: tags, params, inputs, epochs, files, model, and the state in which it ended."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from src.config.composition import flatten, to_yaml
+from src.config.run import RunConfig
+from src.data.dataset import ImageDataset
+from src.errors import DivergedError
+from src.history import EpochMetrics, History
+from src.models.build import Network
+from src.runtime import gpu_name
+from src.tracking.facts import describe_environment
+from src.tracking.model import save_model
+from src.tracking.run import TrackedRun
+from src.training.progress import Step
+
+
+class EpochTracker:
+    """Logs every epoch to a run; a `TrainingObserver`."""
+
+    def __init__(self, run: TrackedRun) -> None:
+        """Takes the run to log to."""
+        self.run = run
+
+    def on_step(self, step: Step) -> None:
+        """Logs nothing: a step is no measurement."""
+
+    def on_epoch(self, epoch: EpochMetrics) -> None:
+        """Logs the epoch's metrics."""
+        self.run.log_metrics(epoch.metrics(), step=epoch.epoch)
+
+    def should_stop(self, history: History) -> bool:
+        """Never asks for an end."""
+        return False
+
+
+def describe_run(config: RunConfig) -> dict[str, str]:
+    """Returns the tags of a training run: what it is, where it ran, on which code."""
+    tracking = config.tracking
+    tags = {
+        **describe_environment(),
+        **tracking.tags,
+        "fitgap.kind": "trial" if tracking.parent_run_id else "run",
+        "fitgap.state": "running",
+        "fitgap.gpu": gpu_name() or "none",
+    }
+    if tracking.arm is not None:
+        tags["fitgap.arm"] = tracking.arm
+    if tracking.trial_number is not None:
+        tags["fitgap.trial_number"] = str(tracking.trial_number)
+    return tags
+
+
+def log_inputs(run: TrackedRun, config: RunConfig, dataset: ImageDataset, network: Network, precision: str) -> None:
+    """Logs the resolved configuration, the data set, and what became of both."""
+    params = {key: value for key, value in flatten(config).items() if not key.startswith("tracking.")}
+    run.log_params(
+        {
+            **params,
+            "num_params": network.num_params,
+            "num_trainable_params": network.num_trainable_params,
+            "num_train_examples": len(dataset.train),
+            "num_classes": dataset.num_classes,
+            "majority_class_accuracy": f"{dataset.majority_class_accuracy:.4f}",
+            "weights_source": network.weights.source,
+            "precision": precision,
+        }
+    )
+    if network.weights.fallback_reason:
+        run.set_tags({"fitgap.weights_fallback": network.weights.fallback_reason})
+    # Whoever runs this file again wants the training, not its place in a sweep that is long over.
+    alone = replace(config, tracking=replace(config.tracking, parent_run_id=None, arm=None, trial_number=None))
+    run.log_text(to_yaml(alone), "config.yaml")
+    splits = (dataset.train, dataset.train_eval, dataset.val, dataset.test)
+    profile = {split.name: dataset.class_counts(split) for split in splits}
+    run.log_dataset(
+        name=dataset.name,
+        source=dataset.source,
+        digest=dataset.fingerprint,
+        profile={**profile, "image_size": dataset.image_size, "bad_files": list(dataset.bad_files)},
+    )
+
+
+def log_files(run: TrackedRun, paths: Iterable[Path]) -> None:
+    """Logs files as artifacts under their own names."""
+    for path in paths:
+        run.log_artifact(path)
+
+
+def log_history(run: TrackedRun, history: History, folder: Path) -> None:
+    """Logs the epochs as `history.csv`; nothing where there are none."""
+    if history:
+        path = folder / "history.csv"
+        history.write_csv(path)
+        run.log_artifact(path)
+
+
+def log_classifier(
+    run: TrackedRun, classifier: keras.Model, dataset: ImageDataset, folder: Path, *, epoch: int
+) -> None:
+    """Logs the classifier of raw images as the run's model, with the epoch whose weights it has."""
+    path = folder / "model"
+    save_model(classifier, path, image_size=dataset.image_size, class_names=dataset.class_names)
+    run.log_model(path, step=epoch)
+
+
+@contextmanager
+def close_run(run: TrackedRun, folder: Path) -> Iterator[None]:
+    """Closes a run in the state that says how the block ended, with the traceback of an exception as an artifact."""
+    try:
+        yield
+    except BaseException as error:
+        state = name_state(error)
+        if state != "interrupted":
+            path = folder / "traceback.txt"
+            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+            run.log_artifact(path)
+        run.set_tags({"fitgap.state": state, "fitgap.error": _first_line(error)})
+        run.finish("KILLED" if state == "interrupted" else "FAILED")
+        raise
+    run.set_tags({"fitgap.state": "complete"})
+
+
+def name_state(error: BaseException) -> str:
+    """Returns the `fitgap.state` of a run that an exception ended."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, DivergedError):
+        return "diverged"
+    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        return "oom"
+    return "failed"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

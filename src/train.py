@@ -1,0 +1,43 @@
+"""Train image classifiers: one tracked run, or with `-m` one per cell of a grid, compared side by side.
+
+    python -m src.train [overrides]
+    python -m src.train -m model=vgg16,mobilenet
+
+Heavy imports wait until the configuration has been found right, so that a mistyped key is answered at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from src.config.composition import register_schemas, to_run_config
+from src.entry import run_command
+from src.preparation import TrainingApplication
+from src.sweep.application import sweepable
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="train")
+@sweepable(TrainingApplication())
+def main(config: DictConfig) -> object:
+    """Executes one training and returns its result."""
+    run_config = to_run_config(config)
+
+    from src.runtime import load_tensorflow
+
+    load_tensorflow()
+    from src.console import open_console
+    from src.experiment import execute_run
+    from src.naming import name_run
+
+    hydra_config = HydraConfig.get()
+    name = name_run(run_config, list(hydra_config.overrides.task))
+    return execute_run(run_config, Path(hydra_config.runtime.output_dir), name=name, console=open_console())
+
+
+if __name__ == "__main__":
+    register_schemas()
+    run_command(main)
