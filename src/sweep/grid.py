@@ -1,0 +1,65 @@
+"""The grid: every combination of the values listed on the command line."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+
+from src.errors import ConfigError
+from src.naming import shorten, shorten_key
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of the grid.
+
+    Attributes:
+        number: Its place in the grid, from 0; its run has it as trial number, its output folder as name.
+        overrides: Everything that composes it, in Hydra's grammar.
+        axes: What distinguishes it from the other cells: value by key, in the order of the command line.
+    """
+
+    number: int
+    overrides: tuple[str, ...]
+    axes: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """What distinguishes it, in short: `model=vgg16, dropout=0.5`."""
+        return shorten(", ".join(shorten_key(f"{key}={value}") for key, value in self.axes.items()) or "single cell")
+
+
+def expand_grid(arguments: Sequence[str], parser: OverridesParser) -> list[Cell]:
+    """Returns the cells of the grid that comma lists, `range(…)`, `choice(…)` and `glob(…)` span, the last one fastest.
+
+    Raises:
+        ConfigError: A value is an interval, which can be searched but not listed.
+    """
+    overrides = parser.parse_overrides(list(arguments))
+    axes = {
+        override.get_key_element(): _list_values(override) for override in overrides if override.is_sweep_override()
+    }
+    fixed = {override.get_key_element(): override for override in overrides if not override.is_sweep_override()}
+    cells = []
+    for number, values in enumerate(itertools.product(*axes.values())):
+        chosen = dict(zip(axes, values, strict=True))
+        # Hydra applies overrides in order, so every cell keeps the order of the command line.
+        texts = tuple(
+            fixed[key].input_line or "" if key in fixed else f"{key}={chosen[key]}"
+            for key in (override.get_key_element() for override in overrides)
+        )
+        cells.append(Cell(number, texts, chosen))
+    return cells
+
+
+def _list_values(override: Override) -> list[str]:
+    if not override.is_discrete_sweep():
+        raise ConfigError(
+            f"{override.input_line} is an interval, and a grid needs values: "
+            f"{override.get_key_element()}=0.1,0.2,0.3 or {override.get_key_element()}=range(1,10,3)."
+        )
+    return [str(value) for value in override.sweep_string_iterator()]

@@ -1,0 +1,181 @@
+"""One sweep from its first check to its report: every cell becomes a run under one parent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.utils import JobReturn, JobStatus
+from rich.console import Console
+
+from src.config.run import RunConfig
+from src.console import print_facts, print_table
+from src.entry import describe_error
+from src.errors import FitgapError
+from src.sweep.application import Application
+from src.sweep.comparison import COLUMNS, Comparison
+from src.sweep.grid import Cell
+from src.sweep.report import build_report
+from src.tracking.facts import describe_environment
+from src.tracking.records import load_children
+from src.tracking.run import TrackedRun, start_run
+from src.tracking.store import Store, open_store
+
+
+class FailedCellsError(FitgapError):
+    """Some cells of a sweep did not complete; the others did, and are compared."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep needs to run.
+
+    Attributes:
+        cells: What shall be run.
+        configs: The configuration of each, checked.
+        launch: Runs one job with the given overrides and number, and returns how it ended.
+        application: Prepares the cells.
+        folder: Folder for the files of the sweep.
+        console: Where the person who started it looks.
+    """
+
+    cells: Sequence[Cell]
+    configs: Sequence[RunConfig]
+    launch: Callable[[Sequence[str], int], JobReturn]
+    application: Application
+    folder: Path
+    console: Console
+
+
+def execute_sweep(sweep: Sweep) -> Comparison:
+    """Fetches what the cells share, runs each, and compares them.
+
+    A failing cell does not stop the others. Ctrl-C ends the sweep, and what there is by then is compared.
+
+    Raises:
+        FailedCellsError: Some cells did not complete; all others did.
+        FitgapError: Data, weights or the store cannot be had; no cell has been started.
+        KeyboardInterrupt: The user ended it.
+    """
+    store = open_store(sweep.configs[0].tracking)
+    preparation = sweep.application.prepare(sweep.configs)
+    sweep.folder.mkdir(parents=True, exist_ok=True)
+    parent = start_parent(store, sweep)
+    _print_plan(sweep, parent, store)
+    for warning in preparation.warnings:
+        sweep.console.print(warning, style="yellow", markup=False)
+    status = "FAILED"
+    try:
+        errors = run_cells(sweep, store, parent, preparation.overrides)
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        state = {"FINISHED": "complete", "KILLED": "interrupted", "FAILED": "failed"}[status]
+        parent.set_tags({"fitgap.state": state})
+        comparison = build_report(store, parent, sweep.folder, f"{store.experiment_name}: {_name_sweep(sweep)}")
+        delivery = parent.finish(status)
+        print_comparison(sweep.console, comparison)
+        look = "mlflow ui" if store.uri.startswith("sqlite") else store.uri
+        facts = [("parent run", f"{parent.run_id} in experiment {store.experiment_name}"), ("look at it", look)]
+        if not delivery.delivered:
+            facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))
+        print_facts(sweep.console, f"sweep {state}", facts)
+    if errors:
+        failed = "\n".join(f"  {cell.name}: {message}" for cell, message in errors)
+        raise FailedCellsError(f"{len(errors)} of {len(sweep.cells)} cells failed:\n{failed}")
+    return comparison
+
+
+def start_parent(store: Store, sweep: Sweep) -> TrackedRun:
+    """Starts the parent run, under which the cells' runs appear."""
+    axes: dict[str, list[str]] = {}
+    for cell in sweep.cells:
+        for key, value in cell.axes.items():
+            values = axes.setdefault(key, [])
+            if value not in values:
+                values.append(value)
+    tags = {**describe_environment(), "fitgap.kind": "sweep", "fitgap.state": "running"}
+    parent = start_run(store, name=_name_sweep(sweep), tags=tags)
+    parent.log_params(
+        {**{f"grid.{key}": ",".join(values) for key, values in axes.items()}, "num_cells": len(sweep.cells)}
+    )
+    return parent
+
+
+def run_cells(
+    sweep: Sweep, store: Store, parent: TrackedRun, found_overrides: Sequence[Sequence[str]]
+) -> list[tuple[Cell, str]]:
+    """Runs the cells one after another and returns those that failed, each with its reason."""
+    errors = []
+    for cell, found in zip(sweep.cells, found_overrides, strict=True):
+        sweep.console.rule(f"{cell.number + 1}/{len(sweep.cells)}  {cell.name}")
+        place = {
+            "tracking.experiment": store.experiment_name,
+            "tracking.parent_run_id": parent.run_id,
+            "tracking.arm": cell.name,
+            "tracking.trial_number": str(cell.number),
+        }
+        overrides = [*cell.overrides, *found, *(f"{key}={_quote(value)}" for key, value in place.items())]
+        error = _launch(sweep, overrides, cell.number)
+        if error is not None:
+            message = describe_error(error) or f"{type(error).__name__}: {error}"
+            sweep.console.print(f"Failed: {message}", style="red", markup=False)
+            errors.append((cell, message))
+            _record_failure(store, parent, cell, message)
+    return errors
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Prints the comparison as a table."""
+    print_table(console, "side by side", ["", "state", *COLUMNS], [row.cells() for row in comparison.rows])
+    if comparison.best is not None:
+        console.print(f"best: {comparison.best.name}", style="bold", markup=False)
+
+
+def _launch(sweep: Sweep, overrides: Sequence[str], number: int) -> BaseException | None:
+    try:
+        result = sweep.launch(overrides, number)
+    except SystemExit as error:
+        # Hydra catches exceptions of a job, but not this one, which would end the whole sweep.
+        return error
+    if result.status is JobStatus.COMPLETED:
+        return None
+    # Reading `return_value` would raise, and print on its own.
+    failure = result._return_value
+    return failure if isinstance(failure, BaseException) else RuntimeError("The job ended without a result.")
+
+
+def _record_failure(store: Store, parent: TrackedRun, cell: Cell, message: str) -> None:
+    """Records a cell that failed before it had a run of its own, so that the comparison misses none."""
+    numbers = {record.tags.get("fitgap.trial_number") for record in load_children(store, parent.run_id)}
+    if str(cell.number) in numbers:
+        return
+    tags = {
+        "fitgap.kind": "trial",
+        "fitgap.state": "failed",
+        "fitgap.arm": cell.name,
+        "fitgap.trial_number": str(cell.number),
+        "fitgap.error": message,
+    }
+    start_run(store, name=cell.name, tags=tags, parent_run_id=parent.run_id).finish("FAILED")
+
+
+def _name_sweep(sweep: Sweep) -> str:
+    keys = ", ".join(dict.fromkeys(key for cell in sweep.cells for key in cell.axes)) or "one cell"
+    return f"grid of {keys}"
+
+
+def _print_plan(sweep: Sweep, parent: TrackedRun, store: Store) -> None:
+    facts = [
+        ("cells", f"{len(sweep.cells)}, one after another"),
+        ("parent run", f"{parent.run_id} in experiment {store.experiment_name}"),
+    ]
+    print_facts(sweep.console, _name_sweep(sweep), facts)
+
+
+def _quote(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
