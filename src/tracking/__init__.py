@@ -3,8 +3,9 @@
 MLflow reads its settings from the environment, partly when it is imported and partly at every call. The defaults below
 are set before anything here imports MLflow, never over a value that the user has set, and child processes inherit them:
 
-- A request waits at most 20 seconds and is retried once. MLflow's own defaults would hold a caller for minutes while a
-  server is away; `src.tracking.courier` does the waiting instead, off the training thread and with the data on disk.
+- A request waits at most 60 seconds, which leaves a server time to store a model, and is retried once. MLflow's own
+  defaults would hold a caller for minutes while a server is away; `src.tracking.courier` does the waiting instead, off
+  the training thread and with the data on disk. What has to be known at once is asked with a shorter limit of its own.
 - No telemetry, no progress bars for artifacts, no links printed at the end of a run, no informational log lines.
 """
 
@@ -14,7 +15,7 @@ import logging
 import os
 
 _DEFAULTS = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",

@@ -77,10 +77,7 @@ class Deliverer:
         try:
             self._send(client, group)
         except Exception as error:
-            self._failures += 1
-            if not self._is_refusal(error):
-                raise AwayError(short_reason(error)) from error
-            self._check_run(client)
+            self._insist_on_refusal(client, error)
             for record in group:
                 self._send_piecewise(client, record)
         else:
@@ -107,12 +104,18 @@ class Deliverer:
         except Exception as error:
             raise AwayError(short_reason(error)) from error
 
-    def _is_refusal(self, error: Exception) -> bool:
+    def _insist_on_refusal(self, client: MlflowClient, error: Exception) -> None:
+        """Returns if the store refuses these records for good; otherwise raises `AwayError`."""
         code = error.error_code if isinstance(error, MlflowException) else None
+        # Also tells a run that is gone from a value that is wrong.
+        self._check_run(client)
         if code in _REFUSALS or isinstance(error, FileNotFoundError):
-            return True
+            return
         # A write that a busy database puts off is no refusal, however often it happens.
-        return code != "TEMPORARILY_UNAVAILABLE" and self._failures >= _MAX_FAILURES
+        if code != "TEMPORARILY_UNAVAILABLE":
+            self._failures += 1
+        if self._failures < _MAX_FAILURES:
+            raise AwayError(short_reason(error)) from error
 
     def _check_run(self, client: MlflowClient) -> str:
         try:
@@ -132,6 +135,7 @@ class Deliverer:
             try:
                 self._send(client, [piece])
             except Exception as error:
+                self._insist_on_refusal(client, error)
                 reason = short_reason(error)
         if reason is None:
             self._journal.confirm([record["number"]])

@@ -21,6 +21,9 @@ from src.tracking.database import lock_database, prepare_database
 #: The checkout, where `mlflow ui` without options finds the runs.
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
+#: Without it MLflow's pages guess what the experiment is about, and ask.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+
 _log = logging.getLogger(__name__)
 
 
@@ -89,7 +92,7 @@ def _find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> 
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return str(client.create_experiment(name, artifact_location=artifacts))
+            return str(client.create_experiment(name, artifact_location=artifacts, tags=_EXPERIMENT_TAGS))
         except MlflowException as error:
             # Another process, perhaps on another machine, was faster.
             experiment = client.get_experiment_by_name(name)
