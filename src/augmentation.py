@@ -69,7 +69,8 @@ class RandomWarp:
         Args:
             images: Pixels in 0..255, any numeric type, shape `[batch, height, width, channels]`; the batch size may be
                 unknown in a graph.
-            seed: Integers of shape `[2]`; the same seed gives the same result.
+            seed: Integers of shape `[2]`; the same seed gives the same result, though another one in a function that is
+                itself compiled by XLA, which draws other numbers.
 
         Returns:
             float32 images of the same shape. The range 0..255 is kept: interpolation does not overshoot.
