@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+from src.config.run import RunConfig
+from src.data.dataset import ImageDataset
+from src.errors import DivergedError
+from src.history import EpochMetrics, History
+from src.models.build import build_classifier
+from src.training.prediction import predict_probabilities
+from src.training.progress import Step
+from src.training.training import Training
+
+Compose = Callable[..., RunConfig]
+Start = Callable[[RunConfig], Training]
+
+
+class Recorder:
+    """An observer that remembers what it is told and asks for an end after a given epoch."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.steps: list[Step] = []
+        self.epochs: list[EpochMetrics] = []
+        self.stop_after = stop_after
+
+    def on_step(self, step: Step) -> None:
+        self.steps.append(step)
+
+    def on_epoch(self, epoch: EpochMetrics) -> None:
+        self.epochs.append(epoch)
+
+    def should_stop(self, history: History) -> bool:
+        return len(history) == self.stop_after
+
+
+def without_time(history: History) -> list[dict[str, float]]:
+    return [{key: value for key, value in epoch.metrics().items() if key != "epoch_seconds"} for epoch in history.epochs]
+
+
+@pytest.mark.parametrize("augmentation", ["none", "affine"])
+def test_two_trainings_with_one_seed_are_equal_to_the_last_digit(
+    augmentation: str, tiny: Compose, start: Start
+) -> None:
+    config = tiny(f"augmentation={augmentation}", "model.dropout=0.3", "seed=7")
+    first, second = start(config), start(config)
+    first.execute([])
+    second.execute([])
+    assert without_time(first.history) == without_time(second.history)
+    for one, other in zip(first.network.model.get_weights(), second.network.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_another_seed_gives_another_training(tiny: Compose, start: Start) -> None:
+    first, second = start(tiny("seed=1")), start(tiny("seed=2"))
+    first.execute([])
+    second.execute([])
+    assert without_time(first.history) != without_time(second.history)
+
+
+def test_observers_see_every_step_and_every_epoch(tiny: Compose, start: Start) -> None:
+    recorder = Recorder()
+    training = start(tiny("trainer.batch_size=50"))
+    training.execute([recorder])
+    assert [(step.epoch, step.step, step.num_steps) for step in recorder.steps] == [
+        (epoch, step, 3) for epoch in (1, 2) for step in (1, 2, 3)
+    ]
+    assert [epoch.epoch for epoch in recorder.epochs] == [1, 2]
+    assert tuple(recorder.epochs) == training.history.epochs
+
+
+def test_train_eval_and_validation_are_measured_alike(tiny: Compose, start: Start, digits: ImageDataset) -> None:
+    training = start(tiny("model.dropout=0.5", "augmentation=affine", "trainer.keep_weights=last"))
+    training.execute([])
+    last = training.history.epochs[-1]
+    classifier = build_classifier(training.network.model)
+    for split, accuracy, loss in (
+        (digits.train_eval, last.train_eval_accuracy, last.train_eval_loss),
+        (digits.val, last.val_accuracy, last.val_loss),
+    ):
+        probabilities = predict_probabilities(classifier, split, batch_size=100)
+        assert np.mean(probabilities.argmax(axis=1) == split.labels) == pytest.approx(accuracy, abs=1e-6)
+        true = probabilities[np.arange(len(split)), split.labels]
+        assert -np.log(true).mean() == pytest.approx(loss, rel=1e-4)
+
+
+def test_the_running_training_accuracy_is_not_the_clean_one(tiny: Compose, start: Start) -> None:
+    training = start(tiny("trainer.epochs=3", "model.dropout=0.8", "optimizer.learning_rate=0.01"))
+    training.execute([])
+    last = training.history.epochs[-1]
+    assert last.train_accuracy < last.train_eval_accuracy
+
+
+def test_an_observer_can_end_the_training_after_an_epoch(tiny: Compose, start: Start) -> None:
+    training = start(tiny("trainer.epochs=5"))
+    training.execute([Recorder(stop_after=2), Recorder()])
+    assert len(training.history) == 2
+
+
+def test_early_stopping_ends_after_the_epochs_of_its_patience(tiny: Compose, start: Start) -> None:
+    # With a learning rate this small nothing improves by more than it worsens: the accuracy never changes.
+    config = tiny(
+        "trainer.epochs=9", "optimizer.learning_rate=1e-30", "trainer.patience_epochs=2", "trainer.monitor=val_accuracy"
+    )
+    training = start(config)
+    training.execute([])
+    assert len(training.history) == 3
+
+
+def test_the_best_epochs_weights_are_kept(tiny: Compose, start: Start, digits: ImageDataset) -> None:
+    config = tiny("trainer.epochs=6", "optimizer.learning_rate=0.02", "trainer.batch_size=16", "seed=3")
+    training = start(config)
+    training.execute([])
+    best = training.history.best()
+    assert training.kept_epoch == best.epoch
+    assert training.evaluate(digits.val) == (best.val_accuracy, best.val_loss)
+
+
+def test_the_last_epochs_weights_are_kept_on_request(tiny: Compose, start: Start, digits: ImageDataset) -> None:
+    training = start(tiny("trainer.epochs=3", "optimizer.learning_rate=0.02", "trainer.keep_weights=last"))
+    training.execute([])
+    last = training.history.epochs[-1]
+    assert training.kept_epoch == 3
+    assert training.evaluate(digits.val) == (last.val_accuracy, last.val_loss)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_loss_that_is_no_number_ends_the_training_at_its_step_and_says_so(
+    broken: float, tiny: Compose, start: Start
+) -> None:
+    class Poisoner(Recorder):
+        def on_step(self, step: Step) -> None:
+            super().on_step(step)
+            if (step.epoch, step.step) == (2, 1):
+                bias = training.network.model.get_layer("head").bias
+                bias.assign(np.full(bias.shape, broken))
+
+    training, poisoner = start(tiny("trainer.epochs=3")), Poisoner()
+    with pytest.raises(
+        DivergedError, match=r"became nan at step 2 of 4 in epoch 2\. Lower optimizer.learning_rate \(now 0.0005\)"
+    ):
+        training.execute([poisoner])
+    assert all(math.isfinite(step.loss) for step in poisoner.steps)
+
+
+def test_what_was_measured_before_an_exception_is_kept(tiny: Compose, start: Start) -> None:
+    class Interrupter(Recorder):
+        def on_step(self, step: Step) -> None:
+            if step.epoch == 2:
+                raise KeyboardInterrupt
+
+    training = start(tiny("trainer.epochs=4"))
+    with pytest.raises(KeyboardInterrupt):
+        training.execute([Interrupter()])
+    assert len(training.history) == 1
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_reduced_precision_learns_and_keeps_its_weights_in_float32(
+    precision: str, tiny: Compose, start: Start
+) -> None:
+    config = tiny(f"trainer.precision={precision}", "optimizer.learning_rate=0.01", "trainer.epochs=5")
+    training = start(config)
+    training.execute([])
+    losses = training.history.series("train_eval_loss")
+    assert losses[-1] < losses[0]
+    assert {variable.dtype for variable in training.network.model.weights} == {"float32"}
+
+
+def test_float16_scales_its_loss(tiny: Compose, start: Start) -> None:
+    optimizer = start(tiny("trainer.precision=float16")).classifier.optimizer
+    assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
