@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -48,8 +47,6 @@ def save_model(
         inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, image_size, image_size, 3), name="images")]),
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, len(class_names)))]),
     )
-    # Only at this moment does MLflow log about a signature it cannot try out; nothing is wrong with it.
-    logging.getLogger("mlflow.models.model").setLevel(logging.ERROR)
     try:
         if folder.exists():
             shutil.rmtree(folder)

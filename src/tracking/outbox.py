@@ -29,7 +29,8 @@ def open_journal(store: Store, run_id: str, name: str) -> Journal:
             journal.open_failed(error)
             break
         attempt += 1
-    if not journal.header:
+    # The last header counts: since the journal was begun, the store may have moved.
+    if journal.header.get("uri") != store.uri:
         header = journal.append(
             "header",
             uri=store.uri,

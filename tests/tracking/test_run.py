@@ -21,7 +21,7 @@ from src.errors import TrackingError
 from src.tracking import courier, delivery
 from src.tracking.address import sqlite_path
 from src.tracking.journal import Journal
-from src.tracking.outbox import deliver_pending
+from src.tracking.outbox import deliver_pending, open_journal
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import Store, connect
 
@@ -258,6 +258,22 @@ def test_a_run_that_is_being_recorded_can_be_attached_to(store: Store) -> None:
     assert second.finish().delivered
     assert first.finish().delivered
     assert _points(first, "val_loss") == [(1, 0.5), (2, 0.4)]
+
+
+def test_a_resumed_run_takes_over_what_could_not_be_delivered(store: Store, dead_store: Store) -> None:
+    first = _start(store)
+    assert first.finish("KILLED").delivered
+    journal = open_journal(dead_store, first.run_id, "tiny")
+    journal.append("metrics", step=1, values={"val_loss": 0.5})
+    journal.append("finish", status="KILLED")
+    journal.close()
+
+    # The store is at another address by now.
+    second = resume_run(store, first.run_id)
+    second.log_metrics({"val_loss": 0.4}, step=2)
+    assert second.finish().delivered
+    assert _points(second, "val_loss") == [(1, 0.5), (2, 0.4)]
+    assert _stored(second).info.status == "FINISHED"
 
 
 def test_a_missing_or_deleted_run_cannot_be_resumed(store: Store) -> None:
