@@ -1,0 +1,184 @@
+"""TensorFlow's start: what it says, what it computes in, and what it begins from."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.config.paths import PROJECT_ROOT
+from src.runtime import POLICIES, begin_run, choose_precision, gpu_name, has_bfloat16, load_tensorflow
+
+load_tensorflow()
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+START = "from src.runtime import load_tensorflow; load_tensorflow()"
+
+
+def run_python(code: str, folder: Path, *more_paths: Path) -> subprocess.CompletedProcess[str]:
+    """Runs code in a fresh interpreter that finds the project, and before it what is in `more_paths`."""
+    paths = os.pathsep.join(map(str, (*more_paths, PROJECT_ROOT)))
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def pretend_gpus(monkeypatch: pytest.MonkeyPatch, *details: dict[str, object]) -> None:
+    """Makes TensorFlow report GPUs with the given details, and no others."""
+    gpus = {tf.config.PhysicalDevice(f"/physical_device:GPU:{i}", "GPU"): detail for i, detail in enumerate(details)}
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(gpus) if kind == "GPU" else [])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", gpus.__getitem__)
+
+
+def pretend_cpu(monkeypatch: pytest.MonkeyPatch, features: str) -> None:
+    """Makes the machine one without a GPU whose processor has the given features."""
+    pretend_gpus(monkeypatch)
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == "/proc/cpuinfo")
+    monkeypatch.setattr(Path, "read_text", lambda path, encoding: f"processor\t: 0\nflags\t\t: fpu {features} sse\n")
+
+
+@pytest.fixture
+def _float32_afterwards() -> Iterator[None]:
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def test_the_start_of_tensorflow_is_quiet(tmp_path: Path) -> None:
+    answer = run_python(f"{START}; import tensorflow as tf; print(int(tf.constant(20) + 22))", tmp_path)
+    assert answer.stdout == "42\n"
+    assert answer.stderr == ""
+
+
+def test_what_a_failing_import_wrote_to_stderr_is_shown(tmp_path: Path) -> None:
+    package = tmp_path / "broken" / "tensorflow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "import os\nos.write(2, b'libcudart is too old\\n')\nraise ImportError('no TensorFlow here')\n",
+        encoding="utf-8",
+    )
+    answer = run_python(START, tmp_path, package.parent)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("libcudart is too old\n")
+    assert answer.stderr.endswith("ImportError: no TensorFlow here\n")
+
+
+def test_stderr_works_again_after_the_start(tmp_path: Path) -> None:
+    package = tmp_path / "silent" / "tensorflow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "import os\nos.write(2, b'noise\\n')\n"
+        "class config:\n    list_physical_devices = staticmethod(lambda kind: [])\n",
+        encoding="utf-8",
+    )
+    answer = run_python(f"{START}; import os; os.write(2, b'signal')", tmp_path, package.parent)
+    assert answer.stderr == "signal"
+
+
+@pytest.mark.parametrize("precision", POLICIES)
+def test_an_explicit_precision_is_taken_as_it_is(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for features in ("avx2", "avx512_bf16"):
+        pretend_cpu(monkeypatch, features)
+        assert choose_precision(precision) == precision
+
+
+@pytest.mark.parametrize(
+    ("features", "precision"),
+    [
+        ("avx2 avx512_bf16", "bfloat16"),
+        ("amx_bf16 avx2", "bfloat16"),
+        ("asimd bf16", "bfloat16"),
+        ("avx2 avx512f", "float32"),
+        ("avx2 nobf16x", "float32"),
+    ],
+)
+def test_a_cpu_computes_in_bfloat16_only_where_it_has_it(
+    features: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_cpu(monkeypatch, features)
+    assert choose_precision("auto") == precision
+
+
+def test_a_machine_that_does_not_tell_its_processor_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_cpu(monkeypatch, "avx512_bf16")
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert choose_precision("auto") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ([{"compute_capability": (8, 0)}], True),
+        ([{"compute_capability": (9, 0)}, {"compute_capability": (8, 6)}], True),
+        ([{"compute_capability": (9, 0)}, {"compute_capability": (7, 5)}], False),
+        ([{}], False),
+    ],
+)
+def test_gpus_compute_in_bfloat16_only_where_all_of_them_have_it(
+    details: list[dict[str, object]], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_gpus(monkeypatch, *details)
+    assert has_bfloat16() is expected
+
+
+def test_the_first_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_gpus(monkeypatch, {"device_name": "Some GPU"}, {"device_name": "Another"})
+    assert gpu_name() == "Some GPU"
+
+
+def test_without_a_gpu_there_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_gpus(monkeypatch)
+    assert gpu_name() is None
+
+
+@pytest.mark.usefixtures("_float32_afterwards")
+@pytest.mark.parametrize("precision", POLICIES)
+def test_a_run_computes_in_its_precision_and_keeps_its_weights_in_float32(precision: str) -> None:
+    begin_run(seed=0, precision=precision, deterministic=False)
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    assert layer.compute_dtype == precision
+    assert layer.variable_dtype == "float32"
+
+
+@pytest.mark.usefixtures("_float32_afterwards")
+def test_equal_seeds_begin_equal_runs_and_others_do_not() -> None:
+    drawn = []
+    for seed in (7, 7, 8):
+        begin_run(seed=seed, precision="float32", deterministic=False)
+        layer = keras.layers.Dense(4)
+        layer.build((None, 5))
+        kernel = layer.get_weights()[0].tolist()
+        drawn.append((kernel, float(tf.random.uniform([])), random.random(), float(np.random.random())))
+    assert drawn[0] == drawn[1]
+    assert all(one != other for one, other in zip(drawn[1], drawn[2], strict=True))
+
+
+@pytest.mark.usefixtures("_float32_afterwards")
+def test_a_run_forgets_the_names_of_the_one_before() -> None:
+    for _ in range(2):
+        begin_run(seed=0, precision="float32", deterministic=False)
+        assert keras.layers.Dense(1).name == "dense"
+
+
+@pytest.mark.usefixtures("_float32_afterwards")
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_determinism_is_switched_on_only_on_request(deterministic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bool] = []
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: calls.append(True))
+    begin_run(seed=0, precision="float32", deterministic=deterministic)
+    assert calls == [True] * deterministic
