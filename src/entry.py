@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from src.config.messages import COMPOSITION_ERRORS, explain
 from src.errors import ConfigError, FitgapError
@@ -40,6 +42,21 @@ def run_command(command: Callable[[], object]) -> None:
         if not wants_traceback:
             os.environ.pop("HYDRA_FULL_ERROR", None)
     sys.exit(0)
+
+
+def discard_job_output(output_dir: Path) -> None:
+    """Removes what Hydra has written into a job's folder, and the folder if nothing else is in it.
+
+    Hydra makes the folder before anyone can look at the configuration; one that is refused should leave nothing behind.
+    """
+    for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
+        (output_dir / ".hydra" / name).unlink(missing_ok=True)
+    for log in output_dir.glob("*.log"):
+        log.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (output_dir / ".hydra").rmdir()
+        output_dir.rmdir()
+        output_dir.parent.rmdir()
 
 
 def describe_error(error: BaseException) -> str | None:

@@ -27,7 +27,7 @@ from src.recording import (
 from src.runtime import begin_run, choose_precision
 from src.tracking.delivery import Delivery
 from src.tracking.run import TrackedRun, start_run
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store, name_viewer, open_store
 from src.training.training import Training
 
 
@@ -92,9 +92,8 @@ def _train(
     network = build_network(config.model, dataset.image_size, dataset.num_classes)
     log_inputs(run, config, dataset, network, precision)
     _print_start(console, name, dataset, network.num_params, network.num_trainable_params, precision)
-    if network.weights.fallback_reason:
-        console.print(f"[yellow]{network.weights.fallback_reason}[/]")
-        console.print("[yellow]Starting from random weights instead, and training the whole backbone.[/]")
+    if network.weights.warning:
+        console.print(network.weights.warning, style="yellow", markup=False)
     log_files(run, draw_previews(output_dir, dataset, config.augmentation, config.seed))
 
     training = Training(config, dataset, network, precision=precision)
@@ -149,7 +148,7 @@ def _print_result(console: Console, result: RunResult, store: Store, delivery: D
     facts += [
         ("time", f"{result.seconds:.0f} s"),
         ("run", f"{result.run_id} in experiment {store.experiment_name}"),
-        ("look at it", "mlflow ui" if store.uri.startswith("sqlite") else store.uri),
+        ("look at it", name_viewer(store)),
     ]
     if not delivery.delivered:
         facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))

@@ -71,7 +71,7 @@ def draw_predictions(
         val.labels[worst],
         probabilities[worst],
         dataset.class_names,
-        f"{name}: validation images most confidently wrong",
+        f"{name}: validation images",
         file_names=[dataset.file_names[index] for index in val.indices[worst]],
     )
     save_figure(figure, predictions)

@@ -14,9 +14,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from src.application import TrainingApplication
 from src.config.composition import register_schemas, to_run_config
-from src.entry import run_command
-from src.preparation import TrainingApplication
+from src.entry import discard_job_output, run_command
 from src.sweep.application import sweepable
 
 
@@ -24,7 +24,13 @@ from src.sweep.application import sweepable
 @sweepable(TrainingApplication())
 def main(config: DictConfig) -> object:
     """Executes one training and returns its result."""
-    run_config = to_run_config(config)
+    hydra_config = HydraConfig.get()
+    output_dir = Path(hydra_config.runtime.output_dir)
+    try:
+        run_config = to_run_config(config)
+    except Exception:
+        discard_job_output(output_dir)
+        raise
 
     from src.runtime import load_tensorflow
 
@@ -33,9 +39,8 @@ def main(config: DictConfig) -> object:
     from src.experiment import execute_run
     from src.naming import name_run
 
-    hydra_config = HydraConfig.get()
     name = name_run(run_config, list(hydra_config.overrides.task))
-    return execute_run(run_config, Path(hydra_config.runtime.output_dir), name=name, console=open_console())
+    return execute_run(run_config, output_dir, name=name, console=open_console())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -53,7 +53,10 @@ def _explain_missing_option(error: MissingConfigException) -> str:
 def _explain_unknown_key(error: ConfigKeyError | ConfigAttributeError) -> str:
     parent = error.parent_node
     allowed = [str(key) for key in parent if str(key) != "hydra"] if isinstance(parent, DictConfig) else []
-    return unknown_key(str(error.full_key or error.key), allowed)
+    key = str(error.full_key or error.key)
+    if isinstance(parent, DictConfig) and OmegaConf.get_type(parent) is dict:
+        return f"{key} is not there yet. Append it with a plus: +{key}=…"
+    return unknown_key(key, allowed)
 
 
 def _first_line(error: BaseException) -> str:

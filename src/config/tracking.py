@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from src.config.bounds import bounded
+
 
 @dataclass
 class TrackingConfig:
@@ -14,6 +16,7 @@ class TrackingConfig:
         experiment: MLflow experiment under which the run appears.
         run_name: Name of the run; null makes one from what distinguishes it.
         log_model: Whether the trained model is kept with the run.
+        keep_models: Runs of a sweep that keep their model, the best ones; the models of the others are deleted.
         system_metrics: Whether MLflow samples processor, memory and GPU use during the run.
         tags: Further tags for the run.
         parent_run_id: The sweep that the run belongs to; set by the sweeper, not by hand.
@@ -25,6 +28,7 @@ class TrackingConfig:
     experiment: str = "fitgap"
     run_name: str | None = None
     log_model: bool = True
+    keep_models: int = bounded(3, minimum=1)
     system_metrics: bool = False
     tags: dict[str, str] = field(default_factory=dict)
     parent_run_id: str | None = None

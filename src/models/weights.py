@@ -40,6 +40,13 @@ class WeightsChoice:
         """The `weights` argument of `keras.applications`."""
         return self.source if self.pretrained else None
 
+    @property
+    def warning(self) -> str | None:
+        """What the person who started the training should know; None where the weights are those asked for."""
+        if self.fallback_reason is None:
+            return None
+        return f"{self.fallback_reason}\nStarting from random weights instead, and training the whole backbone."
+
 
 def resolve_weights(config: TransferConfig, image_size: int) -> WeightsChoice:
     """Finds out which weights can be had; ImageNet weights are in Keras's cache afterwards.

@@ -45,6 +45,14 @@ class Application(Protocol):
         """
         ...
 
+    def measure_test(self, config: RunConfig, run_id: str) -> dict[str, float]:
+        """Returns the test metrics of a finished run, by metric key; nothing where there is no test split.
+
+        Raises:
+            FitgapError: The run's model cannot be had.
+        """
+        ...
+
 
 #: Name of the task function's attribute that holds its `Application`.
 _ATTRIBUTE = "fitgap_application"

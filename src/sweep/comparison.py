@@ -30,6 +30,7 @@ class Row:
 
     Attributes:
         run_id: The run.
+        number: Its trial number.
         name: Its arm.
         state: Its `fitgap.state`.
         error: Why it did not complete; None if it did.
@@ -38,6 +39,7 @@ class Row:
     """
 
     run_id: str
+    number: int
     name: str
     state: str
     error: str | None
@@ -56,12 +58,15 @@ class Comparison:
     rows: tuple[Row, ...]
 
     @property
-    def best(self) -> Row | None:
-        """The complete run with the highest validation accuracy; of equals the one with the smaller gap."""
+    def ranking(self) -> list[Row]:
+        """The complete runs by validation accuracy, the best first; of equals the one with the smaller gap."""
         complete = [row for row in self.rows if row.state == "complete"]
-        if not complete:
-            return None
-        return max(complete, key=lambda row: (row.values["best_val_accuracy"], -row.values["best_gap_accuracy"]))
+        return sorted(complete, key=lambda row: (-row.values["best_val_accuracy"], row.values["best_gap_accuracy"]))
+
+    @property
+    def best(self) -> Row | None:
+        """The first of the ranking; None where no run completed."""
+        return self.ranking[0] if self.ranking else None
 
     @property
     def failed(self) -> tuple[Row, ...]:
@@ -114,8 +119,7 @@ class Comparison:
 
 def compare_runs(records: Sequence[RunRecord]) -> Comparison:
     """Puts the child runs of a sweep side by side, in the order of their trial numbers."""
-    ordered = sorted(records, key=lambda record: int(record.tags.get("fitgap.trial_number", "0")))
-    return Comparison(tuple(_to_row(record) for record in ordered))
+    return Comparison(tuple(sorted(map(_to_row, records), key=lambda row: row.number)))
 
 
 def _to_row(record: RunRecord) -> Row:
@@ -125,6 +129,7 @@ def _to_row(record: RunRecord) -> Row:
         values["seconds"] = sum(record.history.series("epoch_seconds"))
     return Row(
         run_id=record.run_id,
+        number=int(record.tags.get("fitgap.trial_number", "0")),
         name=record.tags.get("fitgap.arm", record.name),
         state=record.tags.get("fitgap.state", record.status.lower()),
         error=record.tags.get("fitgap.error"),

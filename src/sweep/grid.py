@@ -39,20 +39,15 @@ def expand_grid(arguments: Sequence[str], parser: OverridesParser) -> list[Cell]
     Raises:
         ConfigError: A value is an interval, which can be searched but not listed.
     """
-    overrides = parser.parse_overrides(list(arguments))
-    axes = {
-        override.get_key_element(): _list_values(override) for override in overrides if override.is_sweep_override()
-    }
-    fixed = {override.get_key_element(): override for override in overrides if not override.is_sweep_override()}
+    # Of two overrides of one key the later counts, as everywhere in Hydra.
+    overrides = {override.get_key_element(): override for override in parser.parse_overrides(list(arguments))}
+    axes = {key: _list_values(override) for key, override in overrides.items() if override.is_sweep_override()}
     cells = []
     for number, values in enumerate(itertools.product(*axes.values())):
         chosen = dict(zip(axes, values, strict=True))
         # Hydra applies overrides in order, so every cell keeps the order of the command line.
-        texts = tuple(
-            fixed[key].input_line or "" if key in fixed else f"{key}={chosen[key]}"
-            for key in (override.get_key_element() for override in overrides)
-        )
-        cells.append(Cell(number, texts, chosen))
+        texts = (f"{key}={chosen[key]}" if key in chosen else override.input_line for key, override in overrides.items())
+        cells.append(Cell(number, tuple(filter(None, texts)), chosen))
     return cells
 
 

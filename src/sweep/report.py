@@ -2,29 +2,95 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from src.sweep.comparison import Comparison, compare_runs
+from rich.console import Console
+
+from src.console import print_facts, print_table
+from src.sweep.comparison import COLUMNS, Comparison, compare_runs
 from src.tracking.records import load_children
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
+from src.tracking.sweeps import add_to_run, find_sweep
 
 
-def build_report(store: Store, parent: TrackedRun, folder: Path, title: str) -> Comparison:
-    """Compares a sweep's runs as the store has them now, and records table, picture and summary with the parent.
+@dataclass(frozen=True)
+class Report:
+    """A sweep's comparison and what the parent run gets of it.
+
+    Attributes:
+        comparison: The runs side by side.
+        files: Table and picture, on disk.
+        metrics: The parent's once-per-run metrics.
+        tags: The parent's description and its best run.
+    """
+
+    comparison: Comparison
+    files: tuple[Path, ...]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+
+
+def build_report(store: Store, parent_run_id: str, folder: Path, title: str) -> Report:
+    """Compares a sweep's runs as the store has them now, and writes table and picture.
 
     Raises:
         TrackingError: The store cannot be read.
+        StorageError: The folder cannot be written.
     """
-    comparison = compare_runs(load_children(store, parent.run_id))
+    comparison = compare_runs(load_children(store, parent_run_id))
     table, picture = folder / "comparison.csv", folder / "comparison.png"
     comparison.write_csv(table)
     comparison.draw(picture, title)
-    parent.log_artifact(table)
-    parent.log_artifact(picture)
-    parent.log_metrics(comparison.summary())
     tags = {"mlflow.note.content": comparison.describe()}
     if comparison.best is not None:
         tags |= {"fitgap.best_run_id": comparison.best.run_id, "fitgap.best_arm": comparison.best.name}
-    parent.set_tags(tags)
-    return comparison
+    return Report(comparison, (table, picture), comparison.summary(), tags)
+
+
+def record_report(parent: TrackedRun, report: Report) -> None:
+    """Records a report with the parent run of the sweep that this process runs."""
+    for path in report.files:
+        parent.log_artifact(path)
+    parent.log_metrics(report.metrics)
+    parent.set_tags(report.tags)
+
+
+def rebuild_report(parent_run_id: str | None, *, uri: str | None, output: Path | None, console: Console) -> Report:
+    """Builds the report of any sweep in the store again, adds it to the parent run, and prints it.
+
+    Args:
+        parent_run_id: The sweep's parent run; None takes the newest sweep.
+        uri: Tracking URI; None takes MLflow's default place in the project's root.
+        output: Folder in which the files stay; None keeps them in the store alone.
+        console: Where to print.
+
+    Raises:
+        TrackingError: The store does not answer, or holds no such sweep.
+        StorageError: The folder cannot be written.
+    """
+    store, parent = find_sweep(parent_run_id, uri)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = output or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        report = build_report(store, parent.run_id, folder, title_report(store, parent.name))
+        add_to_run(store, parent.run_id, files=report.files, metrics=report.metrics, tags=report.tags)
+    print_comparison(console, report.comparison)
+    where = str(output) if output else "the run's artifacts"
+    facts = [("parent run", f"{parent.run_id} in experiment {store.experiment_name}"), ("files", where)]
+    print_facts(console, f"report of {parent.name}", facts)
+    return report
+
+
+def title_report(store: Store, sweep_name: str) -> str:
+    """Returns the title of a sweep's picture."""
+    return f"{store.experiment_name}: {sweep_name}"
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Prints the comparison as a table."""
+    print_table(console, "side by side", ["", "state", *COLUMNS], [row.cells() for row in comparison.rows])
+    if comparison.best is not None:
+        console.print(f"best: {comparison.best.name}", style="bold", markup=False)

@@ -10,21 +10,26 @@ from hydra.core.utils import JobReturn, JobStatus
 from rich.console import Console
 
 from src.config.run import RunConfig
-from src.console import print_facts, print_table
+from src.console import print_facts
 from src.entry import describe_error
-from src.errors import FitgapError
+from src.errors import FitgapError, TrackingError
 from src.sweep.application import Application
-from src.sweep.comparison import COLUMNS, Comparison
+from src.sweep.comparison import Comparison
 from src.sweep.grid import Cell
-from src.sweep.report import build_report
+from src.sweep.report import build_report, print_comparison, record_report, title_report
 from src.tracking.facts import describe_environment
 from src.tracking.records import load_children
 from src.tracking.run import TrackedRun, start_run
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store, name_viewer, open_store
+from src.tracking.sweeps import add_to_run, discard_models
 
 
 class FailedCellsError(FitgapError):
     """Some cells of a sweep did not complete; the others did, and are compared."""
+
+
+#: MLflow's status of the parent run by `fitgap.state`.
+_STATUSES = {"complete": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,13 @@ class Sweep:
     console: Console
 
 
-def execute_sweep(sweep: Sweep) -> Comparison:
+def execute_sweep(sweep: Sweep) -> Comparison | None:
     """Fetches what the cells share, runs each, and compares them.
 
     A failing cell does not stop the others. Ctrl-C ends the sweep, and what there is by then is compared.
+
+    Returns:
+        The comparison, or None where the store could not be read at the end.
 
     Raises:
         FailedCellsError: Some cells did not complete; all others did.
@@ -65,27 +73,44 @@ def execute_sweep(sweep: Sweep) -> Comparison:
     _print_plan(sweep, parent, store)
     for warning in preparation.warnings:
         sweep.console.print(warning, style="yellow", markup=False)
-    status = "FAILED"
     try:
         errors = run_cells(sweep, store, parent, preparation.overrides)
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
+    except BaseException as error:
+        close_sweep(sweep, store, parent, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise
-    finally:
-        state = {"FINISHED": "complete", "KILLED": "interrupted", "FAILED": "failed"}[status]
-        parent.set_tags({"fitgap.state": state})
-        comparison = build_report(store, parent, sweep.folder, f"{store.experiment_name}: {_name_sweep(sweep)}")
-        delivery = parent.finish(status)
-        print_comparison(sweep.console, comparison)
-        look = "mlflow ui" if store.uri.startswith("sqlite") else store.uri
-        facts = [("parent run", f"{parent.run_id} in experiment {store.experiment_name}"), ("look at it", look)]
-        if not delivery.delivered:
-            facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))
-        print_facts(sweep.console, f"sweep {state}", facts)
+    comparison = close_sweep(sweep, store, parent, "complete")
     if errors:
         failed = "\n".join(f"  {cell.name}: {message}" for cell, message in errors)
         raise FailedCellsError(f"{len(errors)} of {len(sweep.cells)} cells failed:\n{failed}")
+    return comparison
+
+
+def close_sweep(sweep: Sweep, store: Store, parent: TrackedRun, state: str) -> Comparison | None:
+    """Compares what there is, ends the parent run, and says where to look; without a store it says what to do later."""
+    comparison = None
+    try:
+        report = build_report(store, parent.run_id, sweep.folder, title_report(store, parent.name))
+        record_report(parent, report)
+        comparison = report.comparison
+        if state == "complete":
+            settle_winner(sweep, store, parent, comparison)
+        print_comparison(sweep.console, comparison)
+    except TrackingError as error:
+        sweep.console.print(
+            f"No comparison yet: {error}\nOnce the store is back: python -m src.deliver, then python -m src.report "
+            f"{parent.run_id}",
+            style="yellow",
+            markup=False,
+        )
+    parent.set_tags({"fitgap.state": state})
+    delivery = parent.finish(_STATUSES[state])
+    facts = [
+        ("parent run", f"{parent.run_id} in experiment {store.experiment_name}"),
+        ("look at it", name_viewer(store)),
+    ]
+    if not delivery.delivered:
+        facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))
+    print_facts(sweep.console, f"sweep {state}", facts)
     return comparison
 
 
@@ -124,15 +149,24 @@ def run_cells(
             message = describe_error(error) or f"{type(error).__name__}: {error}"
             sweep.console.print(f"Failed: {message}", style="red", markup=False)
             errors.append((cell, message))
-            _record_failure(store, parent, cell, message)
+            _record_failure(sweep, store, parent, cell, message)
     return errors
 
 
-def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Prints the comparison as a table."""
-    print_table(console, "side by side", ["", "state", *COLUMNS], [row.cells() for row in comparison.rows])
-    if comparison.best is not None:
-        console.print(f"best: {comparison.best.name}", style="bold", markup=False)
+def settle_winner(sweep: Sweep, store: Store, parent: TrackedRun, comparison: Comparison) -> None:
+    """Measures the best run on the test images, for the first time, and deletes the models of runs far behind it."""
+    best = comparison.best
+    if best is None:
+        return
+    tracking = sweep.configs[0].tracking
+    try:
+        if tracking.log_model:
+            metrics = sweep.application.measure_test(sweep.configs[best.number], best.run_id)
+            parent.log_metrics(metrics)
+            add_to_run(store, best.run_id, metrics=metrics)
+        discard_models(store, [row.run_id for row in comparison.ranking[tracking.keep_models :]])
+    except FitgapError as error:
+        sweep.console.print(str(error), style="yellow", markup=False)
 
 
 def _launch(sweep: Sweep, overrides: Sequence[str], number: int) -> BaseException | None:
@@ -148,11 +182,18 @@ def _launch(sweep: Sweep, overrides: Sequence[str], number: int) -> BaseExceptio
     return failure if isinstance(failure, BaseException) else RuntimeError("The job ended without a result.")
 
 
-def _record_failure(store: Store, parent: TrackedRun, cell: Cell, message: str) -> None:
+def _record_failure(sweep: Sweep, store: Store, parent: TrackedRun, cell: Cell, message: str) -> None:
     """Records a cell that failed before it had a run of its own, so that the comparison misses none."""
-    numbers = {record.tags.get("fitgap.trial_number") for record in load_children(store, parent.run_id)}
-    if str(cell.number) in numbers:
-        return
+    try:
+        numbers = {record.tags.get("fitgap.trial_number") for record in load_children(store, parent.run_id)}
+        if str(cell.number) not in numbers:
+            _start_failed_run(store, parent, cell, message)
+    except TrackingError as error:
+        # Whatever else happened, the sweep goes on; at its end the exit code tells of the failure.
+        sweep.console.print(str(error), style="yellow", markup=False)
+
+
+def _start_failed_run(store: Store, parent: TrackedRun, cell: Cell, message: str) -> None:
     tags = {
         "fitgap.kind": "trial",
         "fitgap.state": "failed",

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[2]
+from src.config.paths import PROJECT_ROOT
+
 _LIBRARIES = ("tensorflow", "keras", "mlflow", "optuna", "hydra-core", "numpy")
 
 
@@ -36,7 +37,7 @@ def describe_environment(command: Sequence[str] | None = None) -> dict[str, str]
         "mlflow.user": _user(),
         "mlflow.source.name": _source(words),
         "mlflow.source.type": "LOCAL",
-        **_git_tags(_ROOT),
+        **_git_tags(PROJECT_ROOT),
     }
     for library in _LIBRARIES:
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Run
 from mlflow.tracking import MlflowClient
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 MODEL_NAME = "model"
 
@@ -37,6 +39,15 @@ def deliver_model(client: MlflowClient, run_id: str, record: dict[str, Any], sta
     _sign(folder, run_id, model)
     client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+
+
+def discard_model(client: MlflowClient, experiment_id: str, run_id: str) -> None:
+    """Deletes a run's logged model, and its files where they lie on this machine."""
+    for model in client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'"):
+        client.delete_logged_model(model.model_id)
+        folder = str(local_file_uri_to_path(model.artifact_location))  # type: ignore[no-untyped-call]
+        if Path(folder).is_dir():
+            shutil.rmtree(Path(folder).parent, ignore_errors=True)
 
 
 def _find_or_create(client: MlflowClient, run: Run, record: dict[str, Any]) -> LoggedModel:

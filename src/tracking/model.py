@@ -12,7 +12,11 @@ import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from src.errors import StorageError
+from src.config.tracking import TrackingConfig
+from src.errors import StorageError, TrackingError
+from src.tracking.address import short_reason, show_uri
+from src.tracking.logged_model import MODEL_NAME
+from src.tracking.store import open_store
 
 if TYPE_CHECKING:
     import keras
@@ -59,6 +63,27 @@ def save_model(
         )
     except OSError as error:
         raise StorageError(f"The model cannot be saved to {folder}: {error}. Is the disk full?") from error
+
+
+def load_model(config: TrackingConfig, run_id: str) -> keras.Model:
+    """Loads a run's logged model.
+
+    Raises:
+        TrackingError: The store does not have it.
+    """
+    import mlflow.keras
+
+    store = open_store(config)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(store.uri)
+    try:
+        return mlflow.keras.load_model(f"runs:/{run_id}/{MODEL_NAME}")
+    except Exception as error:
+        raise TrackingError(
+            f"Cannot load the model of run {run_id} from {show_uri(store.uri)}: {short_reason(error)}."
+        ) from error
+    finally:
+        mlflow.set_tracking_uri(before)
 
 
 def _installed(packages: Sequence[str]) -> list[str]:

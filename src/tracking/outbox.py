@@ -6,9 +6,10 @@ import shlex
 from pathlib import Path
 
 from src.errors import TrackingError
+from src.config.paths import PROJECT_ROOT
 from src.tracking.delivery import AwayError, Deliverer, Delivery, GoneError
 from src.tracking.journal import Journal
-from src.tracking.store import PROJECT_ROOT, Store
+from src.tracking.store import Store
 
 DEFAULT_OUTBOX = PROJECT_ROOT / "mlruns" / "outbox"
 

@@ -92,30 +92,6 @@ def load_children(store: Store, parent_run_id: str) -> list[RunRecord]:
     return _read(store, f"read the runs of sweep {parent_run_id}", read)
 
 
-def find_newest_sweep(store: Store) -> str:
-    """Returns the id of the sweep that started last.
-
-    Raises:
-        TrackingError: The store does not answer, or holds no sweep.
-    """
-    found = _read(
-        store,
-        "look for sweeps",
-        lambda client: client.search_runs(
-            [store.experiment_id],
-            filter_string="tags.`fitgap.kind` = 'sweep'",
-            order_by=["attributes.start_time DESC"],
-            max_results=1,
-        ),
-    )
-    if not found:
-        raise TrackingError(
-            f"There is no sweep in experiment '{store.experiment_name}' at {show_uri(store.uri)}. Name another one "
-            "with tracking.experiment, or start a sweep with `python -m src.train -m …`."
-        )
-    return str(found[0].info.run_id)
-
-
 def _read(store: Store, what: str, read: Callable[[MlflowClient], _Result]) -> _Result:
     check_reachable(store.uri)
     try:

@@ -13,13 +13,11 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from src.config.paths import PROJECT_ROOT
 from src.config.tracking import TrackingConfig
 from src.errors import TrackingError
 from src.tracking.address import check_reachable, resolve_uri, short_reason, show_uri, sqlite_path
 from src.tracking.database import lock_database, prepare_database
-
-#: The checkout, where `mlflow ui` without options finds the runs.
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 #: Without it MLflow's pages guess what the experiment is about, and ask.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -86,6 +84,11 @@ def open_store(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Store:
     except OSError as error:
         raise TrackingError(f"{outbox} cannot be written ({error}); it keeps what a server does not take.") from error
     return Store(uri=uri, experiment_id=experiment_id, experiment_name=name, outbox=outbox)
+
+
+def name_viewer(store: Store) -> str:
+    """Returns where a person looks at the store: the command that shows a local one, or the server's address."""
+    return "mlflow ui" if sqlite_path(store.uri) else show_uri(store.uri)
 
 
 def _find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -87,6 +87,10 @@ WRONG = {
         "augmentation.zoom times augmentation.strength must be below 1",
     ),
     "a key without a default must be given": (["dataset=image_folder"], "dataset.url has no default and must be given"),
+    "a tag of one's own is appended with a plus": (
+        ["tracking.tags.note=hello"],
+        "tracking.tags.note is not there yet. Append it with a plus: +tracking.tags.note=…",
+    ),
     "a list without -m says what is missing": (["model=cnn,vgg16"], "Add -m to run one training per value"),
     "a broken interpolation names its key": (["dataset.name=${no_such}"], "dataset.name refers to a key"),
     "an override without a value says how to write one": (["model.dropout"], "'model.dropout' is no override"),

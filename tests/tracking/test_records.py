@@ -8,7 +8,7 @@ import pytest
 
 from src.errors import TrackingError
 from src.history import EpochMetrics, History
-from src.tracking.records import find_newest_sweep, load_children, load_run
+from src.tracking.records import load_children, load_run
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import Store
 
@@ -70,16 +70,6 @@ def test_the_children_of_a_sweep_come_in_the_order_of_their_start(store: Store) 
     assert [record.run_id for record in records] == [child.run_id for child in children]
     assert [record.status for record in records] == ["RUNNING", "RUNNING", "KILLED"]
     assert [len(record.history) for record in records] == [0, 0, 1]
-
-
-def test_the_newest_sweep_is_found(store: Store) -> None:
-    with pytest.raises(TrackingError, match="no sweep in experiment 'fitgap'"):
-        find_newest_sweep(store)
-    _start(store, "sweep")
-    newest = _start(store, "sweep")
-    _start(store, "run")
-
-    assert find_newest_sweep(store) == newest.run_id
 
 
 def test_reading_from_a_dead_server_names_it(dead_store: Store) -> None:

@@ -1,4 +1,4 @@
-"""What the runs of a sweep share, checked and fetched once before the first of them starts."""
+"""Trainings as an application that can be swept: what runs share is fetched once, the winner is measured at last."""
 
 from __future__ import annotations
 
@@ -53,8 +53,23 @@ class TrainingApplication:
             if key not in found:
                 found[key] = resolve_weights(model, config.dataset.image_size)
             overrides.append([f"model.weights={found[key].source}"] if model.weights == "auto" else [])
-        reasons = (choice.fallback_reason for choice in found.values() if choice.fallback_reason)
-        warnings = [
-            f"{reason}\nStarting from random weights instead, and training the whole backbone." for reason in reasons
-        ]
-        return Preparation(overrides, warnings)
+        return Preparation(overrides, [choice.warning for choice in found.values() if choice.warning])
+
+    def measure_test(self, config: RunConfig, run_id: str) -> dict[str, float]:
+        """Measures a finished run's model on the test images; nothing where there are none.
+
+        Raises:
+            TrackingError: The store does not have the model.
+        """
+        from src.data.dataset import open_dataset
+
+        dataset = open_dataset(config.dataset)
+        if not len(dataset.test):
+            return {}
+        from src.tracking.model import load_model
+        from src.training.prediction import measure_predictions, predict_probabilities
+
+        classifier = load_model(config.tracking, run_id)
+        probabilities = predict_probabilities(classifier, dataset.test, batch_size=config.trainer.eval_batch_size)
+        accuracy, loss = measure_predictions(probabilities, dataset.test.labels)
+        return {"test_accuracy": accuracy, "test_loss": loss}

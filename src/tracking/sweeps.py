@@ -1,0 +1,90 @@
+"""Finds a finished or running sweep in the store, and adds to its parent run from outside the process that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from src.config.paths import PROJECT_ROOT
+from src.errors import TrackingError
+from src.tracking.address import check_reachable, resolve_uri, short_reason, show_uri
+from src.tracking.logged_model import discard_model
+from src.tracking.outbox import DEFAULT_OUTBOX
+from src.tracking.records import RunRecord, load_run
+from src.tracking.store import Store, connect
+
+
+def find_sweep(parent_run_id: str | None, uri: str | None = None) -> tuple[Store, RunRecord]:
+    """Returns a sweep's parent run and the store that holds it; the newest sweep of all experiments if no id is given.
+
+    Raises:
+        TrackingError: The store does not answer, or holds no such sweep.
+    """
+    resolved = resolve_uri(uri, PROJECT_ROOT)
+    check_reachable(resolved)
+    client = connect(resolved)
+    try:
+        run = client.get_run(parent_run_id) if parent_run_id else _find_newest(client)
+        experiment = client.get_experiment(run.info.experiment_id) if run else None
+    except Exception as error:
+        raise TrackingError(f"Cannot look for the sweep at {show_uri(resolved)}: {short_reason(error)}.") from error
+    if run is None or experiment is None:
+        raise TrackingError(f"There is no sweep at {show_uri(resolved)}. Start one with `python -m src.train -m …`.")
+    if run.data.tags.get("fitgap.kind") != "sweep":
+        raise TrackingError(f"Run {parent_run_id} is no sweep's parent run. Leave the id out for the newest sweep.")
+    store = Store(resolved, experiment.experiment_id, experiment.name, DEFAULT_OUTBOX)
+    return store, load_run(store, run.info.run_id)
+
+
+def add_to_run(
+    store: Store,
+    run_id: str,
+    *,
+    files: Sequence[Path] = (),
+    metrics: Mapping[str, float] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Adds to a run at once, without a journal: whoever started the run may still be writing its own.
+
+    Raises:
+        TrackingError: The store did not take it.
+    """
+    client = connect(store.uri)
+    try:
+        for path in files:
+            client.log_artifact(run_id, str(path))
+        for key, value in (metrics or {}).items():
+            client.log_metric(run_id, key, value)
+        for key, text in (tags or {}).items():
+            client.set_tag(run_id, key, text)
+    except Exception as error:
+        raise TrackingError(f"Cannot add to run {run_id} at {show_uri(store.uri)}: {short_reason(error)}.") from error
+
+
+def discard_models(store: Store, run_ids: Sequence[str]) -> None:
+    """Deletes the logged models of runs, to free the disk.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
+    try:
+        for run_id in run_ids:
+            discard_model(connect(store.uri), store.experiment_id, run_id)
+    except Exception as error:
+        raise TrackingError(f"Cannot delete models at {show_uri(store.uri)}: {short_reason(error)}.") from error
+
+
+def _find_newest(client: MlflowClient) -> Run | None:
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    if not experiments:
+        return None
+    runs = client.search_runs(
+        experiments,
+        filter_string="tags.`fitgap.kind` = 'sweep'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    return runs[0] if runs else None
