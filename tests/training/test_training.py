@@ -39,7 +39,9 @@ class Recorder:
 
 
 def without_time(history: History) -> list[dict[str, float]]:
-    return [{key: value for key, value in epoch.metrics().items() if key != "epoch_seconds"} for epoch in history.epochs]
+    return [
+        {key: value for key, value in epoch.metrics().items() if key != "epoch_seconds"} for epoch in history.epochs
+    ]
 
 
 @pytest.mark.parametrize("augmentation", ["none", "affine"])
@@ -160,9 +162,7 @@ def test_what_was_measured_before_an_exception_is_kept(tiny: Compose, start: Sta
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_reduced_precision_learns_and_keeps_its_weights_in_float32(
-    precision: str, tiny: Compose, start: Start
-) -> None:
+def test_reduced_precision_learns_and_keeps_its_weights_in_float32(precision: str, tiny: Compose, start: Start) -> None:
     config = tiny(f"trainer.precision={precision}", "optimizer.learning_rate=0.01", "trainer.epochs=5")
     training = start(config)
     training.execute([])
