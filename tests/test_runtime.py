@@ -103,7 +103,7 @@ def test_an_explicit_precision_is_taken_as_it_is(precision: str, monkeypatch: py
         ("amx_bf16 avx2", "bfloat16"),
         ("asimd bf16", "bfloat16"),
         ("avx2 avx512f", "float32"),
-        ("avx2 nobf16x", "float32"),
+        ("avx2 nobf16 bf16x", "float32"),
     ],
 )
 def test_a_cpu_computes_in_bfloat16_only_where_it_has_it(

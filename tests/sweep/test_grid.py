@@ -129,7 +129,6 @@ def test_cells_have_different_names_however_many_axes_they_have() -> None:
     assert len({cell.name for cell in cells}) == len(cells)
 
 
-@pytest.mark.xfail(strict=True, reason="The fixed value goes into every cell, and the cells keep the axis's names.")
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [(("seed=9", "seed=1,2"), [("seed=1",), ("seed=2",)]), (("seed=1,2", "seed=9"), [("seed=9",)])],
