@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from src.models.build import build_classifier, build_network
 from src.overfitting import compute_summary
 from src.pictures import draw_curves, draw_predictions, draw_previews
 from src.recording import (
+    MODEL_FOLDER,
     EpochTracker,
     close_run,
     describe_run,
@@ -79,6 +81,9 @@ def execute_run(config: RunConfig, output_dir: Path, *, name: str, console: Cons
     with close_run(run, output_dir):
         metrics, history = _train(config, dataset, run, output_dir, name, console)
     delivery = run.finish("FINISHED")
+    if delivery.delivered:
+        # The store has its own copy; a second one would double what a model costs on disk.
+        shutil.rmtree(output_dir / MODEL_FOLDER, ignore_errors=True)
     result = RunResult(run.run_id, name, history, metrics, time.perf_counter() - started)
     _print_result(console, result, store, delivery)
     return result

@@ -24,6 +24,10 @@ from src.tracking.run import TrackedRun
 from src.training.progress import Step
 
 
+#: Folder in a run's output in which the model waits for its delivery.
+MODEL_FOLDER = "model"
+
+
 class EpochTracker:
     """Logs every epoch to a run; a `TrainingObserver`."""
 
@@ -108,7 +112,7 @@ def log_classifier(
     run: TrackedRun, classifier: keras.Model, dataset: ImageDataset, folder: Path, *, epoch: int
 ) -> None:
     """Logs the classifier of raw images as the run's model, with the epoch whose weights it has."""
-    path = folder / "model"
+    path = folder / MODEL_FOLDER
     save_model(classifier, path, image_size=dataset.image_size, class_names=dataset.class_names)
     run.log_model(path, step=epoch)
 

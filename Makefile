@@ -1,0 +1,45 @@
+# Two commands do everything from a fresh clone: `make run` and `make test`. The rest is for those who change the code.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help setup run ui test check format lock benchmarks
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+setup: $(INSTALLED) ## Create the virtual environment from requirements.lock
+
+$(INSTALLED): requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "fitgap needs Python 3.11 to 3.13, got " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $(INSTALLED)
+
+run: setup ## Set up, then train VGG16 and MobileNetV2 on the embedded digits and compare them
+	$(BIN)/python -m src.train -m model=vgg16,mobilenet
+
+ui: setup ## Look at everything that was tracked
+	$(BIN)/mlflow ui
+
+test: setup ## Set up, then pass the tests
+	$(BIN)/python -m pytest
+
+check: setup ## Lint, check the format and the types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup ## Choose versions anew; needs uv
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
+
+benchmarks: setup ## Measure what the README claims; takes minutes and wants a quiet machine
+	$(BIN)/python -m benchmarks.augmentation
+	$(BIN)/python -m benchmarks.precision
+	$(BIN)/python -m benchmarks.tracking
