@@ -4,9 +4,9 @@
 
 Both train recipe A1's network on 2,000 made-up images of 150 x 150 pixels in batches of 100, from the same pipeline,
 with the same evaluation of 500 training and 1,000 validation images after every epoch. One is Keras's `fit` with
-nothing but that evaluation; the other is fitgap's `Training` with console, metrics to a real SQLite store, the check for NaN after
-every step and the best epoch's weights kept. They take turns; the first epoch of each turn, which traces the
-graph, is not counted.
+nothing but that evaluation; the other is fitgap's `Training` with console, metrics to a real SQLite store, the check
+for NaN after every step and the best epoch's weights kept. They take turns; the first epoch of each turn, which traces
+the graph, is not counted.
 """
 
 from __future__ import annotations

@@ -17,8 +17,11 @@ _FILE_WIDTH = 120
 
 def open_console() -> Console:
     """Returns a console on stdout, in plain lines without colours or bars where that is no terminal."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)
+    # Names come from the user and may hold brackets and colons: nothing is read as rich's markup.
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    return console
 
 
 class TrainingConsole:
@@ -76,17 +79,18 @@ class TrainingConsole:
             self._progress = None
 
 
+# With the word `best` a line takes 77 of a terminal's 80 columns.
 _EPOCH_HEADER = (
-    "    epoch   train_eval    val      gap     train_eval    val      learning    seconds\n"
-    "             accuracy  accuracy              loss       loss        rate"
+    "    epoch  train_eval  val               train_eval  val   learning\n"
+    "           accuracy  accuracy  gap         loss      loss      rate   seconds"
 )
 
 
 def _format_epoch(epoch: EpochMetrics, epochs: int) -> str:
     return (
-        f"{epoch.epoch:>5}/{epochs:<4} {epoch.train_eval_accuracy:>8.3f}  {epoch.val_accuracy:>8.3f}  "
-        f"{epoch.gap_accuracy:>+7.3f}   {epoch.train_eval_loss:>8.4f}  {epoch.val_loss:>8.4f}  "
-        f"{epoch.learning_rate:>10.2e}  {epoch.epoch_seconds:>8.1f}"
+        f"{epoch.epoch:>5}/{epochs:<4} {epoch.train_eval_accuracy:>8.3f} {epoch.val_accuracy:>8.3f} "
+        f"{epoch.gap_accuracy:>+7.3f} {epoch.train_eval_loss:>9.4f} {epoch.val_loss:>9.4f} "
+        f"{epoch.learning_rate:>8.1e} {epoch.epoch_seconds:>7.1f}"
     )
 
 
@@ -96,7 +100,7 @@ def print_facts(console: Console, title: str, facts: Iterable[tuple[str, str]]) 
     for name, value in facts:
         table.add_row(name, value)
     console.print()
-    console.print(title, style="bold", markup=False)
+    console.print(title, style="bold")
     console.print(table)
 
 

@@ -44,19 +44,20 @@ def run_command(command: Callable[[], object]) -> None:
     sys.exit(0)
 
 
-def discard_job_output(output_dir: Path) -> None:
-    """Removes what Hydra has written into a job's folder, and the folder if nothing else is in it.
+def discard_job_output(output_dir: Path, job_name: str) -> None:
+    """Removes a job's folder if nothing is in it but what Hydra itself writes at the start.
 
     Hydra makes the folder before anyone can look at the configuration; one that is refused should leave nothing behind.
     """
-    for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
-        (output_dir / ".hydra" / name).unlink(missing_ok=True)
-    for log in output_dir.glob("*.log"):
-        log.unlink(missing_ok=True)
+    ours = [output_dir / ".hydra" / name for name in ("config.yaml", "hydra.yaml", "overrides.yaml")]
+    ours += [output_dir / f"{job_name}.log", output_dir / ".hydra"]
+    if set(output_dir.rglob("*")) - set(ours):
+        return
+    for path in ours[:-1]:
+        path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        (output_dir / ".hydra").rmdir()
+        ours[-1].rmdir()
         output_dir.rmdir()
-        output_dir.parent.rmdir()
 
 
 def describe_error(error: BaseException) -> str | None:
@@ -67,6 +68,10 @@ def describe_error(error: BaseException) -> str | None:
         return explain(error)
     if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
         return f"A group cannot be set to nothing; name one of its options. {error}."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        # An error of writing has no file name; only one of opening does.
+        place = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{place}. {_FILE_SYSTEM_REMEDIES[errno.ENOSPC]}"
     if isinstance(error, OSError) and error.filename and error.errno in _FILE_SYSTEM_REMEDIES:
         return f"{error.strerror}: {error.filename}. {_FILE_SYSTEM_REMEDIES[error.errno]}"
     return None

@@ -98,7 +98,7 @@ def _train(
     log_inputs(run, config, dataset, network, precision)
     _print_start(console, name, dataset, network.num_params, network.num_trainable_params, precision)
     if network.weights.warning:
-        console.print(network.weights.warning, style="yellow", markup=False)
+        console.print(network.weights.warning, style="yellow")
     log_files(run, draw_previews(output_dir, dataset, config.augmentation, config.seed))
 
     training = Training(config, dataset, network, precision=precision)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from src.config.run import RunConfig
 
 #: Longest name; the MLflow UI cuts longer ones.
-_MAX_LENGTH = 80
+MAX_NAME_LENGTH = 80
 
 
 def name_run(config: RunConfig, overrides: Sequence[str]) -> str:
@@ -22,7 +22,9 @@ def name_run(config: RunConfig, overrides: Sequence[str]) -> str:
     if config.tracking.arm:
         return config.tracking.arm
     values = [
-        override for override in overrides if not override.startswith(("model=", "dataset.url=", "tracking.", "hydra."))
+        override
+        for override in overrides
+        if not override.lstrip("+~").startswith(("model=", "dataset.url=", "tracking.", "hydra."))
     ]
     return shorten(", ".join([config.model.name, *map(shorten_key, values)]))
 
@@ -33,6 +35,6 @@ def shorten_key(override: str) -> str:
     return f"{key.rpartition('.')[2]}{separator}{value}"
 
 
-def shorten(name: str) -> str:
-    """Returns a name that fits into a column."""
-    return name if len(name) <= _MAX_LENGTH else name[: _MAX_LENGTH - 1] + "…"
+def shorten(name: str, length: int = MAX_NAME_LENGTH) -> str:
+    """Returns a name of at most `length` characters."""
+    return name if len(name) <= length else name[: length - 1] + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -15,17 +16,22 @@ GENERALIZATION_LOSS_PERCENT = 5.0
 def compute_overfit_epoch(val_loss: Sequence[float]) -> int | None:
     """Returns the epoch (from 1) where validation loss turned for good, or None if it never did.
 
-    The curve is smoothed by a running median of three epochs, so that one noisy epoch is no turn. It turned at its
-    smoothed minimum if from some later epoch on, to the end and for at least two epochs, its generalization loss
-    `100 * (loss / minimum - 1)` stays above `GENERALIZATION_LOSS_PERCENT`.
+    The curve is smoothed by a running median of three epochs, so that one noisy epoch is no turn. It turned for good if
+    at its end, for at least two epochs and a tenth of the training, its generalization loss (the percentage by which it
+    exceeds its minimum) stays above `GENERALIZATION_LOSS_PERCENT`. The turn is the raw curve's lowest epoch among the
+    smoothed minimum and its two neighbours, since the median may be as low one epoch too early. A loss that is no number
+    counts as infinite.
     """
     if len(val_loss) < 3:
         return None
-    smooth = smooth_median(val_loss)
+    losses = [math.inf if math.isnan(loss) else loss for loss in val_loss]
+    smooth = smooth_median(losses)
     lowest = min(range(len(smooth)), key=lambda index: smooth[index])
     threshold = smooth[lowest] * (1 + GENERALIZATION_LOSS_PERCENT / 100)
-    overfitted = [loss > threshold for loss in smooth[lowest + 1 :]]
-    return lowest + 1 if len(overfitted) >= 2 and all(overfitted[-2:]) else None
+    turn = min(range(max(0, lowest - 1), min(len(losses), lowest + 2)), key=lambda index: losses[index])
+    overfitted = [loss > threshold for loss in smooth[turn + 1 :]]
+    tail = max(2, len(losses) // 10)
+    return turn + 1 if len(overfitted) >= tail and all(overfitted[-tail:]) else None
 
 
 def smooth_median(values: Sequence[float]) -> list[float]:

@@ -23,7 +23,6 @@ from src.tracking.model import save_model
 from src.tracking.run import TrackedRun
 from src.training.progress import Step
 
-
 #: Folder in a run's output in which the model waits for its delivery.
 MODEL_FOLDER = "model"
 

@@ -29,7 +29,7 @@ def main(config: DictConfig) -> object:
     try:
         run_config = to_run_config(config)
     except Exception:
-        discard_job_output(output_dir)
+        discard_job_output(output_dir, hydra_config.job.name)
         raise
 
     from src.runtime import load_tensorflow

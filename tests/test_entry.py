@@ -91,7 +91,6 @@ def test_a_folder_that_cannot_be_written_is_named_with_a_remedy(
     assert capsys.readouterr().err.startswith(f"Error: {message}")
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="An error of write() has no file name; only open() gives one.")
 def test_a_disk_that_fills_up_while_a_file_is_written_is_explained_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code_of(raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))) == 1
     assert "The disk is full: free some space" in capsys.readouterr().err

@@ -29,7 +29,6 @@ def test_what_does_not_distinguish_a_training_is_left_out(override: str, compose
     assert name_run(compose_run(), [override, "seed=3"]) == "cnn, seed=3"
 
 
-@pytest.mark.xfail(strict=True, reason="Only keys without a sign in front are left out.")
 @pytest.mark.parametrize("sign", ["+", "++"])
 def test_an_added_tag_is_left_out_too(sign: str, compose_run: Compose) -> None:
     assert name_run(compose_run(), [f"{sign}tracking.tags.owner=me", "seed=3"]) == "cnn, seed=3"

@@ -74,7 +74,6 @@ def test_a_clean_turn_is_found_where_it_is(turn: int) -> None:
     assert compute_overfit_epoch(make_turn(turn)) == turn
 
 
-@pytest.mark.xfail(strict=True, reason="The median makes the epoch before the lowest one equal to it, or lower.")
 @pytest.mark.parametrize(("turn", "fall"), [(5, 0.05), (5, 0.02), (2, 0.1), (2, 0.02)])
 def test_a_clean_turn_is_found_where_it_is_however_slowly_the_loss_fell(turn: int, fall: float) -> None:
     assert compute_overfit_epoch(make_turn(turn, fall=fall)) == turn
@@ -135,7 +134,6 @@ def test_published_trainings_that_augmentation_held_together_show_no_overfitting
     assert compute_overfit_epoch(read_val_losses(recipe)) is None
 
 
-@pytest.mark.xfail(strict=True, reason="Two noisy epochs at the end of a hundred count as a turn.")
 def test_the_published_augmented_training_of_a_hundred_epochs_shows_no_overfitting() -> None:
     assert compute_overfit_epoch(read_val_losses("A2")) is None
 

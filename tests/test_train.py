@@ -1,4 +1,4 @@
-"""The commands as people type them, against a real SQLite store: what a run and a grid leave behind, however they end."""
+"""The commands as people type them, against a real SQLite store: what runs and grids leave behind, however they end."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Comparison:
     @property
     def ranking(self) -> list[Row]:
         """The complete runs by validation accuracy, the best first; of equals the one with the smaller gap."""
-        complete = [row for row in self.rows if row.state == "complete"]
+        complete = [row for row in self.rows if row.state == "complete" and row.history]
         return sorted(complete, key=lambda row: (-row.values["best_val_accuracy"], row.values["best_gap_accuracy"]))
 
     @property
@@ -88,7 +88,7 @@ class Comparison:
         """Returns the comparison as a Markdown table, which MLflow shows as the parent run's description."""
         header = ["", "state", *COLUMNS]
         lines = [header, ["---"] * len(header), *(row.cells() for row in self.rows)]
-        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in lines)
         if self.best is None:
             return table
         return f"Best: **{self.best.name}**\n\n{table}"

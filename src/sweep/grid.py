@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from src.errors import ConfigError
-from src.naming import shorten, shorten_key
+from src.naming import MAX_NAME_LENGTH, shorten, shorten_key
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,10 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What distinguishes it, in short: `model=vgg16, dropout=0.5`."""
-        return shorten(", ".join(shorten_key(f"{key}={value}") for key, value in self.axes.items()) or "single cell")
+        """What distinguishes it, in short: `model=vgg16, dropout=0.5`; unique within the grid also where it is cut."""
+        name = ", ".join(shorten_key(f"{key}={value}") for key, value in self.axes.items()) or "single cell"
+        mark = f" #{self.number}"
+        return name if len(name) <= MAX_NAME_LENGTH else shorten(name, MAX_NAME_LENGTH - len(mark)) + mark
 
 
 def expand_grid(arguments: Sequence[str], parser: OverridesParser) -> list[Cell]:
@@ -46,7 +48,9 @@ def expand_grid(arguments: Sequence[str], parser: OverridesParser) -> list[Cell]
     for number, values in enumerate(itertools.product(*axes.values())):
         chosen = dict(zip(axes, values, strict=True))
         # Hydra applies overrides in order, so every cell keeps the order of the command line.
-        texts = (f"{key}={chosen[key]}" if key in chosen else override.input_line for key, override in overrides.items())
+        texts = (
+            f"{key}={chosen[key]}" if key in chosen else override.input_line for key, override in overrides.items()
+        )
         cells.append(Cell(number, tuple(filter(None, texts)), chosen))
     return cells
 

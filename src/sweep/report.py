@@ -93,4 +93,4 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     """Prints the comparison as a table."""
     print_table(console, "side by side", ["", "state", *COLUMNS], [row.cells() for row in comparison.rows])
     if comparison.best is not None:
-        console.print(f"best: {comparison.best.name}", style="bold", markup=False)
+        console.print(f"best: {comparison.best.name}", style="bold")

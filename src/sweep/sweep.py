@@ -72,7 +72,7 @@ def execute_sweep(sweep: Sweep) -> Comparison | None:
     parent = start_parent(store, sweep)
     _print_plan(sweep, parent, store)
     for warning in preparation.warnings:
-        sweep.console.print(warning, style="yellow", markup=False)
+        sweep.console.print(warning, style="yellow")
     try:
         errors = run_cells(sweep, store, parent, preparation.overrides)
     except BaseException as error:
@@ -100,7 +100,6 @@ def close_sweep(sweep: Sweep, store: Store, parent: TrackedRun, state: str) -> C
             f"No comparison yet: {error}\nOnce the store is back: python -m src.deliver, then python -m src.report "
             f"{parent.run_id}",
             style="yellow",
-            markup=False,
         )
     parent.set_tags({"fitgap.state": state})
     delivery = parent.finish(_STATUSES[state])
@@ -147,7 +146,7 @@ def run_cells(
         error = _launch(sweep, overrides, cell.number)
         if error is not None:
             message = describe_error(error) or f"{type(error).__name__}: {error}"
-            sweep.console.print(f"Failed: {message}", style="red", markup=False)
+            sweep.console.print(f"Failed: {message}", style="red")
             errors.append((cell, message))
             _record_failure(sweep, store, parent, cell, message)
     return errors
@@ -166,7 +165,7 @@ def settle_winner(sweep: Sweep, store: Store, parent: TrackedRun, comparison: Co
             add_to_run(store, best.run_id, metrics=metrics)
         discard_models(store, [row.run_id for row in comparison.ranking[tracking.keep_models :]])
     except FitgapError as error:
-        sweep.console.print(str(error), style="yellow", markup=False)
+        sweep.console.print(str(error), style="yellow")
 
 
 def _launch(sweep: Sweep, overrides: Sequence[str], number: int) -> BaseException | None:
@@ -190,7 +189,7 @@ def _record_failure(sweep: Sweep, store: Store, parent: TrackedRun, cell: Cell, 
             _start_failed_run(store, parent, cell, message)
     except TrackingError as error:
         # Whatever else happened, the sweep goes on; at its end the exit code tells of the failure.
-        sweep.console.print(str(error), style="yellow", markup=False)
+        sweep.console.print(str(error), style="yellow")
 
 
 def _start_failed_run(store: Store, parent: TrackedRun, cell: Cell, message: str) -> None:

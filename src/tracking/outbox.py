@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from src.errors import TrackingError
 from src.config.paths import PROJECT_ROOT
+from src.errors import TrackingError
 from src.tracking.delivery import AwayError, Deliverer, Delivery, GoneError
 from src.tracking.journal import Journal
 from src.tracking.store import Store

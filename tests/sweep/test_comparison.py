@@ -168,7 +168,6 @@ def test_a_run_without_epochs_has_empty_cells() -> None:
     assert row.cells() == ["arm=0", "diverged", *["-"] * len(COLUMNS)]
 
 
-@pytest.mark.xfail(strict=True, reason="Names enter the Markdown as they are, and a pipe begins a new cell.")
 def test_a_pipe_in_a_name_does_not_break_the_table() -> None:
     header, _, row = read_table(compare_runs([make_record(0, arm="name=a|b")]).describe())
     assert len(row) == len(header)

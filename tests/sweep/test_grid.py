@@ -117,7 +117,6 @@ def test_a_cells_long_name_is_cut() -> None:
     assert first.overrides == (f"tracking.run_name={'x' * 200}",)
 
 
-@pytest.mark.xfail(strict=True, reason="Names are cut at the end, where the axis that runs fastest stands.")
 def test_cells_have_different_names_however_many_axes_they_have() -> None:
     cells = expand(
         "model=efficientnetv2b0,mobilenet",

@@ -38,7 +38,7 @@ def test_a_sweep_is_found_by_its_id(store: Store) -> None:
 
 def test_a_store_without_a_sweep_says_how_to_start_one(store: Store) -> None:
     _start(store, "run")
-    with pytest.raises(TrackingError, match="There is no sweep at .* Start one with"):
+    with pytest.raises(TrackingError, match=r"There is no sweep at .* Start one with"):
         find_sweep(None, store.uri)
 
 
