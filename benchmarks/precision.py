@@ -62,7 +62,7 @@ def prepare(precision: str) -> Callable[[], float]:
         network.model,
         warp=RandomWarp(AugmentationConfig(name="none", strength=0.0)),
         seed=0,
-        optimizer=build_optimizer(AdamConfig(name="adam"), epochs=1, steps_per_epoch=1, precision=precision),
+        optimizer=build_optimizer(AdamConfig(name="adam"), learning_rate=1e-3, precision=precision),
         head="softmax",
     )
     generator = np.random.default_rng(0)

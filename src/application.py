@@ -42,14 +42,15 @@ class TrainingApplication:
         load_tensorflow()
         from src.models.weights import WeightsChoice, resolve_weights
 
-        found: dict[tuple[str, str], WeightsChoice] = {}
+        # Keras keeps other weights for other image sizes of one backbone.
+        found: dict[tuple[str, str, int], WeightsChoice] = {}
         overrides: list[list[str]] = []
         for config in configs:
             model = config.model
             if not isinstance(model, TransferConfig):
                 overrides.append([])
                 continue
-            key = (model.backbone, model.weights)
+            key = (model.backbone, model.weights, config.dataset.image_size)
             if key not in found:
                 found[key] = resolve_weights(model, config.dataset.image_size)
             overrides.append([f"model.weights={found[key].source}"] if model.weights == "auto" else [])
@@ -66,10 +67,11 @@ class TrainingApplication:
         dataset = open_dataset(config.dataset)
         if not len(dataset.test):
             return {}
+        from src.models.build import unwrap_network
         from src.tracking.model import load_model
-        from src.training.prediction import measure_predictions, predict_probabilities
+        from src.training.evaluation import evaluate_network
 
-        classifier = load_model(config.tracking, run_id)
-        probabilities = predict_probabilities(classifier, dataset.test, batch_size=config.trainer.eval_batch_size)
-        accuracy, loss = measure_predictions(probabilities, dataset.test.labels)
+        network = unwrap_network(load_model(config.tracking, run_id))
+        batch_size = config.trainer.eval_batch_size
+        accuracy, loss = evaluate_network(network, dataset.test, batch_size=batch_size, head=config.model.head)
         return {"test_accuracy": accuracy, "test_loss": loss}

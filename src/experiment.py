@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,11 @@ from rich.console import Console
 from src.config.run import RunConfig
 from src.console import TrainingConsole, print_facts
 from src.data.dataset import ImageDataset, open_dataset
+from src.errors import StorageError
 from src.history import History
 from src.models.build import build_classifier, build_network
-from src.overfitting import compute_summary
-from src.pictures import draw_curves, draw_predictions, draw_previews
+from src.pictures import draw_predictions, draw_previews
 from src.recording import (
-    MODEL_FOLDER,
     EpochTracker,
     close_run,
     describe_run,
@@ -27,9 +26,8 @@ from src.recording import (
     log_inputs,
 )
 from src.runtime import begin_run, choose_precision
-from src.tracking.delivery import Delivery
 from src.tracking.run import TrackedRun, start_run
-from src.tracking.store import Store, name_viewer, open_store
+from src.tracking.store import open_store
 from src.training.training import Training
 
 
@@ -42,7 +40,7 @@ class RunResult:
         name: The run's name.
         history: Its epochs.
         metrics: Its once-per-run metrics, such as `best_val_accuracy`.
-        seconds: Wall time from the opened data set to the delivered result.
+        seconds: Wall time from the opened data set to the closed run.
     """
 
     run_id: str
@@ -78,15 +76,10 @@ def execute_run(config: RunConfig, output_dir: Path, *, name: str, console: Cons
         parent_run_id=config.tracking.parent_run_id,
         system_metrics=config.tracking.system_metrics,
     )
-    with close_run(run, output_dir):
+    with close_run(run, output_dir, console):
         metrics, history = _train(config, dataset, run, output_dir, name, console)
-    delivery = run.finish("FINISHED")
-    if delivery.delivered:
-        # The store has its own copy; a second one would double what a model costs on disk.
-        shutil.rmtree(output_dir / MODEL_FOLDER, ignore_errors=True)
-    result = RunResult(run.run_id, name, history, metrics, time.perf_counter() - started)
-    _print_result(console, result, store, delivery)
-    return result
+        _print_result(console, name, metrics, time.perf_counter() - started)
+    return RunResult(run.run_id, name, history, metrics, time.perf_counter() - started)
 
 
 def _train(
@@ -105,13 +98,14 @@ def _train(
     progress = TrainingConsole(console, config.trainer.epochs)
     try:
         training.execute([progress, EpochTracker(run)])
+    except BaseException:
+        # What was measured is kept; that it cannot be written must not hide why the training ended.
+        with contextlib.suppress(OSError, StorageError):
+            log_history(run, training.history, output_dir, name)
+        raise
     finally:
         progress.close()
-        log_history(run, training.history, output_dir)
-        if training.history:
-            metrics = compute_summary(training.history)
-            run.log_metrics(metrics)
-            log_files(run, [draw_curves(output_dir, training.history, name, metrics.get("overfit_epoch"))])
+    metrics = log_history(run, training.history, output_dir, name)
 
     # A search must not see the test images, lest they choose the winner: only a single run measures them.
     if config.tracking.parent_run_id is None and len(dataset.test):
@@ -140,8 +134,7 @@ def _print_start(
     console.print()
 
 
-def _print_result(console: Console, result: RunResult, store: Store, delivery: Delivery) -> None:
-    metrics = result.metrics
+def _print_result(console: Console, name: str, metrics: dict[str, float], seconds: float) -> None:
     overfit = metrics.get("overfit_epoch")
     facts = [
         ("best val accuracy", f"{metrics['best_val_accuracy']:.3f} at epoch {metrics['best_epoch']:.0f}"),
@@ -150,11 +143,4 @@ def _print_result(console: Console, result: RunResult, store: Store, delivery: D
     ]
     if "test_accuracy" in metrics:
         facts.append(("test accuracy", f"{metrics['test_accuracy']:.3f}"))
-    facts += [
-        ("time", f"{result.seconds:.0f} s"),
-        ("run", f"{result.run_id} in experiment {store.experiment_name}"),
-        ("look at it", name_viewer(store)),
-    ]
-    if not delivery.delivered:
-        facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))
-    print_facts(console, f"{result.name}: done", facts)
+    print_facts(console, name, [*facts, ("time", f"{seconds:.0f} s")])

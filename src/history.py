@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -75,12 +76,14 @@ class History:
     def best(self) -> EpochMetrics:
         """Returns the epoch with the highest validation accuracy; of equals the one with the lower validation loss.
 
+        A loss that is no number is worse than any other.
+
         Raises:
             ValueError: There is no epoch.
         """
         if not self.epochs:
             raise ValueError("A history without epochs has no best epoch.")
-        return max(self.epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
+        return max(self.epochs, key=lambda epoch: (epoch.val_accuracy, not math.isnan(epoch.val_loss), -epoch.val_loss))
 
     def with_epoch(self, epoch: EpochMetrics) -> History:
         """Returns a history that ends with one more epoch."""

@@ -19,8 +19,9 @@ def compute_overfit_epoch(val_loss: Sequence[float]) -> int | None:
     The curve is smoothed by a running median of three epochs, so that one noisy epoch is no turn. It turned for good if
     at its end, for at least two epochs and a tenth of the training, its generalization loss (the percentage by which it
     exceeds its minimum) stays above `GENERALIZATION_LOSS_PERCENT`. The turn is the raw curve's lowest epoch among the
-    smoothed minimum and its two neighbours, since the median may be as low one epoch too early. A loss that is no number
-    counts as infinite.
+    smoothed minimum and its two neighbours, since the median may be as low one epoch too early.
+
+    A loss that is no number counts as infinite.
     """
     if len(val_loss) < 3:
         return None

@@ -17,7 +17,7 @@ from src.figures.predictions import find_worst, plot_worst_predictions
 from src.figures.previews import plot_augmentation_preview, plot_dataset_preview
 from src.figures.style import save_figure
 from src.history import History
-from src.training.prediction import predict_probabilities
+from src.training.evaluation import predict_probabilities
 
 #: Pictures per class in the preview of a data set, and variants of one picture in that of an augmentation.
 PREVIEWED_IMAGES = 8

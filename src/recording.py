@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,17 +11,23 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+from rich.console import Console
 
 from src.config.composition import flatten, to_yaml
 from src.config.run import RunConfig
+from src.console import print_facts
 from src.data.dataset import ImageDataset
 from src.errors import DivergedError
 from src.history import EpochMetrics, History
 from src.models.build import Network
+from src.overfitting import compute_summary
+from src.pictures import draw_curves
 from src.runtime import gpu_name
+from src.tracking.delivery import Delivery
 from src.tracking.facts import describe_environment
 from src.tracking.model import save_model
 from src.tracking.run import TrackedRun
+from src.tracking.store import name_viewer
 from src.training.progress import Step
 
 #: Folder in a run's output in which the model waits for its delivery.
@@ -81,8 +88,8 @@ def log_inputs(run: TrackedRun, config: RunConfig, dataset: ImageDataset, networ
     if network.weights.fallback_reason:
         run.set_tags({"fitgap.weights_fallback": network.weights.fallback_reason})
     # Whoever runs this file again wants the training, not its place in a sweep that is long over.
-    alone = replace(config, tracking=replace(config.tracking, parent_run_id=None, arm=None, trial_number=None))
-    run.log_text(to_yaml(alone), "config.yaml")
+    tracking = replace(config.tracking, parent_run_id=None, experiment_id=None, arm=None, trial_number=None)
+    run.log_text(to_yaml(replace(config, tracking=tracking)), "config.yaml")
     splits = (dataset.train, dataset.train_eval, dataset.val, dataset.test)
     profile = {split.name: dataset.class_counts(split) for split in splits}
     run.log_dataset(
@@ -99,12 +106,20 @@ def log_files(run: TrackedRun, paths: Iterable[Path]) -> None:
         run.log_artifact(path)
 
 
-def log_history(run: TrackedRun, history: History, folder: Path) -> None:
-    """Logs the epochs as `history.csv`; nothing where there are none."""
-    if history:
-        path = folder / "history.csv"
-        history.write_csv(path)
-        run.log_artifact(path)
+def log_history(run: TrackedRun, history: History, folder: Path, name: str) -> dict[str, float]:
+    """Logs the epochs as a table and as curves, and what they come to; nothing where there are none.
+
+    Returns:
+        The once-per-run metrics.
+    """
+    if not history:
+        return {}
+    metrics = compute_summary(history)
+    run.log_metrics(metrics)
+    path = folder / "history.csv"
+    history.write_csv(path)
+    log_files(run, [path, draw_curves(folder, history, name, metrics.get("overfit_epoch"))])
+    return metrics
 
 
 def log_classifier(
@@ -117,20 +132,40 @@ def log_classifier(
 
 
 @contextmanager
-def close_run(run: TrackedRun, folder: Path) -> Iterator[None]:
-    """Closes a run in the state that says how the block ended, with the traceback of an exception as an artifact."""
+def close_run(run: TrackedRun, folder: Path, console: Console) -> Iterator[None]:
+    """Closes a run in the state that says how the block ended, and tells where it can be found.
+
+    The traceback of an exception becomes an artifact. Whatever goes wrong on the way, the run is closed.
+    """
+    state, status = "complete", "FINISHED"
     try:
         yield
     except BaseException as error:
         state = name_state(error)
+        status = "KILLED" if state == "interrupted" else "FAILED"
+        run.set_tags({"fitgap.error": _first_line(error)})
         if state != "interrupted":
-            path = folder / "traceback.txt"
-            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-            run.log_artifact(path)
-        run.set_tags({"fitgap.state": state, "fitgap.error": _first_line(error)})
-        run.finish("KILLED" if state == "interrupted" else "FAILED")
+            # As text, which needs no file of ours: a full disk may be the very error.
+            run.log_text("".join(traceback.format_exception(error)), "traceback.txt")
         raise
-    run.set_tags({"fitgap.state": "complete"})
+    finally:
+        run.set_tags({"fitgap.state": state})
+        delivery = run.finish(status)
+        if delivery.delivered:
+            # The store has its own copy; a second one would double what a model costs on disk.
+            shutil.rmtree(folder / MODEL_FOLDER, ignore_errors=True)
+        print_place(console, run, state, delivery)
+
+
+def print_place(console: Console, run: TrackedRun, state: str, delivery: Delivery) -> None:
+    """Prints how a run ended, where it can be looked at, and what to do if the store does not have all of it."""
+    facts = [
+        ("run", f"{run.run_id} in experiment {run.store.experiment_name}"),
+        ("look at it", name_viewer(run.store)),
+    ]
+    if not delivery.delivered:
+        facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))
+    print_facts(console, f"{run.name}: {state}", facts)
 
 
 def name_state(error: BaseException) -> str:

@@ -20,6 +20,7 @@ class TrackingConfig:
         system_metrics: Whether MLflow samples processor, memory and GPU use during the run.
         tags: Further tags for the run.
         parent_run_id: The sweep that the run belongs to; set by the sweeper, not by hand.
+        experiment_id: MLflow's id of the experiment, known to be there; set by the sweeper.
         arm: What distinguishes the run within its sweep; set by the sweeper.
         trial_number: Number of the run within its sweep, from 0; set by the sweeper.
     """
@@ -32,5 +33,6 @@ class TrackingConfig:
     system_metrics: bool = False
     tags: dict[str, str] = field(default_factory=dict)
     parent_run_id: str | None = None
+    experiment_id: str | None = None
     arm: str | None = None
     trial_number: int | None = None

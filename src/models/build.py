@@ -53,6 +53,11 @@ def build_network(config: ModelConfig, image_size: int, num_classes: int) -> Net
     raise TypeError(f"There is no builder for {type(config).__name__}.")
 
 
+def unwrap_network(classifier: keras.Model) -> keras.Model:
+    """Returns the network, from float32 pixels to logits, inside what `build_classifier` built."""
+    return next(layer for layer in classifier.layers if isinstance(layer, keras.Model))
+
+
 def build_classifier(network: keras.Model) -> keras.Model:
     """Wraps a network for use: uint8 RGB images `[batch, size, size, 3]` in, probabilities `[batch, classes]` out."""
     images = keras.Input(network.input_shape[1:], dtype="uint8", name="images")

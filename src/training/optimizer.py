@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import keras
 
 from src.config.optimizer import AdamConfig, AdamWConfig, OptimizerConfig, RMSpropConfig, SGDConfig
 
+#: A constant, or a function of the step.
+LearningRate: TypeAlias = "float | keras.optimizers.schedules.LearningRateSchedule"
+
 
 def build_optimizer(
-    config: OptimizerConfig, *, epochs: int, steps_per_epoch: int, precision: str
+    config: OptimizerConfig, *, learning_rate: LearningRate, precision: str
 ) -> keras.optimizers.Optimizer:
     """Builds the optimizer that a configuration describes; float16 gets loss scaling, lest gradients vanish.
+
+    Args:
+        config: The optimizer and its arguments.
+        learning_rate: What `build_learning_rate` returned for it.
+        precision: The precision that the network computes in.
 
     Raises:
         TypeError: There is no builder for the configuration's type.
     """
     common = {
-        "learning_rate": build_learning_rate(config, epochs=epochs, steps_per_epoch=steps_per_epoch),
+        "learning_rate": learning_rate,
         "clipnorm": config.clipnorm,
         "clipvalue": config.clipvalue,
         "global_clipnorm": config.global_clipnorm,
@@ -46,9 +55,7 @@ def build_optimizer(
     return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "float16" else optimizer
 
 
-def build_learning_rate(
-    config: OptimizerConfig, *, epochs: int, steps_per_epoch: int
-) -> float | keras.optimizers.schedules.LearningRateSchedule:
+def build_learning_rate(config: OptimizerConfig, *, epochs: int, steps_per_epoch: int) -> LearningRate:
     """Builds the learning rate as a function of the step: a warm-up from 0, then constant or cosine decay."""
     warmup_steps = math.ceil(config.warmup_epochs * steps_per_epoch)
     if config.schedule == "constant" and warmup_steps == 0:

@@ -18,8 +18,9 @@ from src.errors import DivergedError
 from src.history import EpochMetrics, History
 from src.models.build import Network
 from src.training.classifier import TrainableClassifier, compile_classifier
-from src.training.optimizer import build_optimizer
-from src.training.pipeline import build_evaluation_batches, build_training_batches, count_steps
+from src.training.evaluation import evaluate_classifier
+from src.training.optimizer import build_learning_rate, build_optimizer
+from src.training.pipeline import build_training_batches, count_steps
 from src.training.progress import Step, TrainingObserver
 
 
@@ -38,16 +39,14 @@ class Training:
         self.kept_epoch = 0
         self._kept_weights: list[np.ndarray] | None = None
         self.steps_per_epoch = count_steps(dataset.train, config.trainer.batch_size)
+        self.learning_rate = build_learning_rate(
+            config.optimizer, epochs=config.trainer.epochs, steps_per_epoch=self.steps_per_epoch
+        )
         self.classifier: TrainableClassifier = compile_classifier(
             network.model,
             warp=RandomWarp(config.augmentation),
             seed=config.seed,
-            optimizer=build_optimizer(
-                config.optimizer,
-                epochs=config.trainer.epochs,
-                steps_per_epoch=self.steps_per_epoch,
-                precision=precision,
-            ),
+            optimizer=build_optimizer(config.optimizer, learning_rate=self.learning_rate, precision=precision),
             head=config.model.head,
         )
 
@@ -84,11 +83,9 @@ class Training:
 
     def evaluate(self, split: Split) -> tuple[float, float]:
         """Returns accuracy and loss on a split, without augmentation and dropout."""
-        batches = build_evaluation_batches(
-            split, batch_size=self.config.trainer.eval_batch_size, head=self.config.model.head
+        return evaluate_classifier(
+            self.classifier, split, batch_size=self.config.trainer.eval_batch_size, head=self.config.model.head
         )
-        metrics = self.classifier.evaluate(batches, return_dict=True, verbose=0)
-        return float(metrics["accuracy"]), float(metrics["loss"])
 
     def record(self, epoch: EpochMetrics) -> None:
         """Appends an epoch, and keeps its weights if it is the one to keep."""
@@ -98,6 +95,22 @@ class Training:
             self.kept_epoch = epoch.epoch
             # Where the last epoch is kept, the network has its weights already.
             self._kept_weights = None if last else self.network.model.get_weights()
+
+    def last_learning_rate(self) -> float:
+        """Returns the learning rate of the last step taken."""
+        if isinstance(self.learning_rate, float):
+            return self.learning_rate
+        # The optimizer counts a step when it is done, and would give the learning rate of the next one.
+        return float(self.learning_rate(self.classifier.optimizer.iterations - 1))
+
+    def check_loss(self, loss: float, place: str) -> None:
+        """Raises DivergedError where a loss is NaN or infinite."""
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"The loss became {loss} {place}. Lower optimizer.learning_rate (now "
+                f"{self.config.optimizer.learning_rate:g}), clip gradients with optimizer.global_clipnorm=1, or "
+                "compute with trainer.precision=float32."
+            )
 
     def ran_out_of_patience(self) -> bool:
         """Returns whether early stopping is on and its metric has not improved for `patience_epochs`."""
@@ -127,12 +140,7 @@ class _EpochRecorder(keras.callbacks.Callback):
         assert logs is not None
         training = self.training
         step = Step(self.epoch, batch + 1, training.steps_per_epoch, float(logs["loss"]), float(logs["accuracy"]))
-        if not math.isfinite(step.loss):
-            raise DivergedError(
-                f"The loss became {step.loss} at step {step.step} of {step.num_steps} in epoch {step.epoch}. Lower "
-                f"optimizer.learning_rate (now {training.config.optimizer.learning_rate:g}), clip gradients with "
-                "optimizer.global_clipnorm=1, or compute with trainer.precision=float32."
-            )
+        training.check_loss(step.loss, f"at step {step.step} of {step.num_steps} in epoch {step.epoch}")
         self._tell(lambda observer: observer.on_step(step))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -149,11 +157,14 @@ class _EpochRecorder(keras.callbacks.Callback):
             train_eval_loss=train_eval_loss,
             val_accuracy=val_accuracy,
             val_loss=val_loss,
-            learning_rate=float(self.training.classifier.optimizer.learning_rate),
+            learning_rate=training.last_learning_rate(),
             epoch_seconds=seconds,
         )
         training.record(metrics)
         self._tell(lambda observer: observer.on_epoch(metrics))
+        # The loss of a step is computed before its update; only an evaluation sees what the last update has broken.
+        training.check_loss(train_eval_loss, f"on the training images after epoch {self.epoch}")
+        training.check_loss(val_loss, f"on the validation images after epoch {self.epoch}")
         wishes = [observer.should_stop(training.history) for observer in self.observers]
         if any(wishes) or training.ran_out_of_patience():
             training.classifier.stop_training = True

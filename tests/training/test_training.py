@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,8 +12,8 @@ from src.config.run import RunConfig
 from src.data.dataset import ImageDataset
 from src.errors import DivergedError
 from src.history import EpochMetrics, History
-from src.models.build import build_classifier
-from src.training.prediction import predict_probabilities
+from src.models.build import build_classifier, unwrap_network
+from src.training.evaluation import evaluate_network, predict_probabilities
 from src.training.progress import Step
 from src.training.training import Training
 
@@ -147,6 +148,38 @@ def test_a_loss_that_is_no_number_ends_the_training_at_its_step_and_says_so(
     ):
         training.execute([poisoner])
     assert all(math.isfinite(step.loss) for step in poisoner.steps)
+
+
+def test_weights_that_the_last_step_of_an_epoch_broke_end_the_training_too(tiny: Compose, start: Start) -> None:
+    class Poisoner(Recorder):
+        def on_step(self, step: Step) -> None:
+            if step.step == step.num_steps:
+                bias = training.network.model.get_layer("head").bias
+                bias.assign(np.full(bias.shape, np.nan))
+
+    training = start(tiny("trainer.epochs=1"))
+    with pytest.raises(DivergedError, match="became nan on the training images after epoch 1"):
+        training.execute([Poisoner()])
+    assert len(training.history) == 1
+
+
+def test_the_learning_rate_of_an_epoch_is_that_of_its_last_step(tiny: Compose, start: Start) -> None:
+    training = start(tiny("optimizer.schedule=cosine", "optimizer.learning_rate=0.01"))
+    training.execute([])
+    # Eight steps in all: the epochs end with the fourth and the eighth, numbered 3 and 7.
+    expected = [0.01 * (1 + math.cos(math.pi * step / 8)) / 2 for step in (3, 7)]
+    assert training.history.series("learning_rate") == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loaded_network_measures_exactly_what_its_training_measured(
+    tiny: Compose, start: Start, digits: ImageDataset, tmp_path: Path
+) -> None:
+    training = start(tiny("optimizer.learning_rate=0.02"))
+    training.execute([])
+    path = tmp_path / "model.keras"
+    build_classifier(training.network.model).save(path)
+    network = unwrap_network(keras.saving.load_model(path))
+    assert evaluate_network(network, digits.test, batch_size=100, head="softmax") == training.evaluate(digits.test)
 
 
 def test_what_was_measured_before_an_exception_is_kept(tiny: Compose, start: Start) -> None:
