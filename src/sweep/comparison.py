@@ -70,8 +70,8 @@ class Comparison:
 
     @property
     def failed(self) -> tuple[Row, ...]:
-        """The runs that did not complete."""
-        return tuple(row for row in self.rows if row.state != "complete")
+        """The runs that ended without being complete."""
+        return tuple(row for row in self.rows if row.state not in ("complete", "running"))
 
     def summary(self) -> dict[str, float]:
         """Returns the metrics that the parent run gets."""
@@ -79,7 +79,7 @@ class Comparison:
         if self.best is not None:
             summary |= {
                 key: self.best.values[key]
-                for key in ("best_val_accuracy", "best_gap_accuracy", "final_gap_accuracy", "overfit_epoch")
+                for key in ("best_val_accuracy", "best_gap_accuracy", "final_gap_accuracy")
                 if key in self.best.values
             }
         return summary
@@ -94,7 +94,11 @@ class Comparison:
         return f"Best: **{self.best.name}**\n\n{table}"
 
     def write_csv(self, path: Path) -> None:
-        """Writes one line per run, with unrounded values."""
+        """Writes one line per run, with unrounded values.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["run_id", "arm", "state", "error", *COLUMNS.values()])
@@ -107,10 +111,10 @@ class Comparison:
         """Draws the runs' train_eval and validation curves on shared axes."""
         arms = [
             Arm(
-                name=row.name,
+                name=row.name if row.state != "running" else f"{row.name} (running)",
                 history=row.history,
                 overfit_epoch=int(row.values["overfit_epoch"]) if "overfit_epoch" in row.values else None,
-                failed=None if row.state == "complete" else f"{row.state}: {row.error or 'no reason recorded'}",
+                failed=None if row not in self.failed else f"{row.state}: {row.error or 'no reason recorded'}",
             )
             for row in self.rows
         ]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from rich.console import Console
 
 from src.console import print_facts, print_table
+from src.errors import StorageError
 from src.sweep.comparison import COLUMNS, Comparison, compare_runs
 from src.tracking.records import load_children
 from src.tracking.run import TrackedRun
@@ -42,9 +46,18 @@ def build_report(store: Store, parent_run_id: str, folder: Path, title: str) -> 
     """
     comparison = compare_runs(load_children(store, parent_run_id))
     table, picture = folder / "comparison.csv", folder / "comparison.png"
-    comparison.write_csv(table)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        comparison.write_csv(table)
+    except OSError as error:
+        raise StorageError(
+            f"The report cannot be written to {error.filename or folder}: {error.strerror}. Give a folder that can be "
+            "written: --output of src.report, hydra.sweep.dir of src.train."
+        ) from error
     comparison.draw(picture, title)
-    tags = {"mlflow.note.content": comparison.describe()}
+    run_ids = [row.run_id for row in comparison.rows]
+    link = f"[Compare them in MLflow]({link_comparison(store.experiment_id, run_ids)})"
+    tags = {"mlflow.note.content": f"{comparison.describe()}\n\n{link}"}
     if comparison.best is not None:
         tags |= {"fitgap.best_run_id": comparison.best.run_id, "fitgap.best_arm": comparison.best.name}
     return Report(comparison, (table, picture), comparison.summary(), tags)
@@ -74,7 +87,6 @@ def rebuild_report(parent_run_id: str | None, *, uri: str | None, output: Path |
     store, parent = find_sweep(parent_run_id, uri)
     with tempfile.TemporaryDirectory() as temporary:
         folder = output or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
         report = build_report(store, parent.run_id, folder, title_report(store, parent.name))
         add_to_run(store, parent.run_id, files=report.files, metrics=report.metrics, tags=report.tags)
     print_comparison(console, report.comparison)
@@ -82,6 +94,12 @@ def rebuild_report(parent_run_id: str | None, *, uri: str | None, output: Path |
     facts = [("parent run", f"{parent.run_id} in experiment {store.experiment_name}"), ("files", where)]
     print_facts(console, f"report of {parent.name}", facts)
     return report
+
+
+def link_comparison(experiment_id: str, run_ids: Sequence[str]) -> str:
+    """Returns the address of MLflow's own comparison of runs, relative to its start page."""
+    runs, experiments = (quote(json.dumps(ids)) for ids in (list(run_ids), [experiment_id]))
+    return f"#/compare-runs?runs={runs}&experiments={experiments}"
 
 
 def title_report(store: Store, sweep_name: str) -> str:

@@ -69,7 +69,7 @@ def execute_sweep(sweep: Sweep) -> Comparison | None:
     store = open_store(sweep.configs[0].tracking)
     preparation = sweep.application.prepare(sweep.configs)
     sweep.folder.mkdir(parents=True, exist_ok=True)
-    parent = start_parent(store, sweep)
+    parent = start_parent(store, sweep, preparation.warnings)
     _print_plan(sweep, parent, store)
     for warning in preparation.warnings:
         sweep.console.print(warning, style="yellow")
@@ -92,17 +92,14 @@ def close_sweep(sweep: Sweep, store: Store, parent: TrackedRun, state: str) -> C
         report = build_report(store, parent.run_id, sweep.folder, title_report(store, parent.name))
         record_report(parent, report)
         comparison = report.comparison
-        if state == "complete":
-            settle_winner(sweep, store, parent, comparison)
+        settle_models(sweep, store, parent, comparison, measure=state == "complete")
         print_comparison(sweep.console, comparison)
-    except TrackingError as error:
-        sweep.console.print(
-            f"No comparison yet: {error}\nOnce the store is back: python -m src.deliver, then python -m src.report "
-            f"{parent.run_id}",
-            style="yellow",
-        )
-    parent.set_tags({"fitgap.state": state})
-    delivery = parent.finish(_STATUSES[state])
+    except (FitgapError, OSError) as error:
+        remedy = f"Later: python -m src.deliver, then python -m src.report {parent.run_id}"
+        sweep.console.print(f"No comparison yet: {error}\n{remedy}", style="yellow")
+    finally:
+        parent.set_tags({"fitgap.state": state})
+        delivery = parent.finish(_STATUSES[state])
     facts = [
         ("parent run", f"{parent.run_id} in experiment {store.experiment_name}"),
         ("look at it", name_viewer(store)),
@@ -113,7 +110,7 @@ def close_sweep(sweep: Sweep, store: Store, parent: TrackedRun, state: str) -> C
     return comparison
 
 
-def start_parent(store: Store, sweep: Sweep) -> TrackedRun:
+def start_parent(store: Store, sweep: Sweep, warnings: Sequence[str]) -> TrackedRun:
     """Starts the parent run, under which the cells' runs appear."""
     axes: dict[str, list[str]] = {}
     for cell in sweep.cells:
@@ -121,7 +118,16 @@ def start_parent(store: Store, sweep: Sweep) -> TrackedRun:
             values = axes.setdefault(key, [])
             if value not in values:
                 values.append(value)
-    tags = {**describe_environment(), "fitgap.kind": "sweep", "fitgap.state": "running"}
+    choices = " and ".join(f"{key}={','.join(values)}" for key, values in axes.items()) or "one configuration"
+    tags = {
+        **describe_environment(),
+        **sweep.configs[0].tracking.tags,
+        "fitgap.kind": "sweep",
+        "fitgap.state": "running",
+        "fitgap.question": f"Which of {choices} generalizes best on {sweep.configs[0].dataset.name}?",
+    }
+    if warnings:
+        tags["fitgap.warnings"] = "\n".join(warnings)
     parent = start_run(store, name=_name_sweep(sweep), tags=tags)
     parent.log_params(
         {**{f"grid.{key}": ",".join(values) for key, values in axes.items()}, "num_cells": len(sweep.cells)}
@@ -138,6 +144,7 @@ def run_cells(
         sweep.console.rule(f"{cell.number + 1}/{len(sweep.cells)}  {cell.name}")
         place = {
             "tracking.experiment": store.experiment_name,
+            "tracking.experiment_id": store.experiment_id,
             "tracking.parent_run_id": parent.run_id,
             "tracking.arm": cell.name,
             "tracking.trial_number": str(cell.number),
@@ -152,20 +159,21 @@ def run_cells(
     return errors
 
 
-def settle_winner(sweep: Sweep, store: Store, parent: TrackedRun, comparison: Comparison) -> None:
-    """Measures the best run on the test images, for the first time, and deletes the models of runs far behind it."""
-    best = comparison.best
-    if best is None:
+def settle_models(sweep: Sweep, store: Store, parent: TrackedRun, comparison: Comparison, *, measure: bool) -> None:
+    """Deletes the models of runs far behind the best; with `measure`, measures the best on the test images first.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
+    best, tracking = comparison.best, sweep.configs[0].tracking
+    if best is None or not tracking.log_model:
         return
-    tracking = sweep.configs[0].tracking
-    try:
-        if tracking.log_model:
-            metrics = sweep.application.measure_test(sweep.configs[best.number], best.run_id)
-            parent.log_metrics(metrics)
-            add_to_run(store, best.run_id, metrics=metrics)
-        discard_models(store, [row.run_id for row in comparison.ranking[tracking.keep_models :]])
-    except FitgapError as error:
-        sweep.console.print(str(error), style="yellow")
+    if measure:
+        # For the first time: a sweep that is not over could still choose by what it sees here.
+        metrics = sweep.application.measure_test(sweep.configs[best.number], best.run_id)
+        parent.log_metrics(metrics)
+        add_to_run(store, best.run_id, metrics=metrics)
+    discard_models(store, [row.run_id for row in comparison.ranking[tracking.keep_models :]])
 
 
 def _launch(sweep: Sweep, overrides: Sequence[str], number: int) -> BaseException | None:

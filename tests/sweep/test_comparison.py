@@ -135,12 +135,19 @@ def test_the_parent_gets_the_counts_and_the_best_runs_metrics() -> None:
         "best_val_accuracy": 0.75,
         "best_gap_accuracy": 0.1875,
         "final_gap_accuracy": 0.5625,
-        "overfit_epoch": 3.0,
     }
 
 
-def test_a_best_run_that_never_turned_gives_its_parent_no_onset() -> None:
-    assert "overfit_epoch" not in compare_runs([make_record(0, make_history(0.5, 0.625, 0.75))]).summary()
+def test_the_onset_of_the_best_run_is_no_metric_of_the_parent() -> None:
+    # A metric cannot be taken back, and the next best run may have no such epoch.
+    assert "overfit_epoch" not in compare_runs([make_record(0, make_history(*TURNING))]).summary()
+
+
+def test_a_run_that_still_runs_has_not_failed() -> None:
+    comparison = compare_runs([make_record(0), make_record(1, state="running")])
+    assert comparison.failed == ()
+    assert comparison.best is not None
+    assert comparison.best.run_id == "run0"
 
 
 def test_of_a_sweep_in_which_all_failed_there_is_no_best_run() -> None:
