@@ -65,7 +65,7 @@ class TrainingConsole:
         if not self._history:
             self.console.print(_EPOCH_HEADER, style="dim")
         self._history = self._history.with_epoch(epoch)
-        best = "  best" if self._history.best() is epoch else ""
+        best = " best" if self._history.best() is epoch else ""
         self.console.print(_format_epoch(epoch, self.epochs) + best)
 
     def should_stop(self, history: History) -> bool:
@@ -79,18 +79,18 @@ class TrainingConsole:
             self._progress = None
 
 
-# With the word `best` a line takes 77 of a terminal's 80 columns.
+# With the word `best` a line takes 79 of a terminal's 80 columns.
 _EPOCH_HEADER = (
-    "    epoch  train_eval  val               train_eval  val   learning\n"
-    "           accuracy  accuracy  gap         loss      loss      rate   seconds"
+    f"{'':>9} {'train_eval':>10} {'val':>8} {'':>7} {'train_eval':>10} {'val':>9} {'learning':>8}\n"
+    f"{'epoch':>6}    {'accuracy':>10} {'accuracy':>8} {'gap':>7} {'loss':>10} {'loss':>9} {'rate':>8} {'seconds':>7}"
 )
 
 
 def _format_epoch(epoch: EpochMetrics, epochs: int) -> str:
     return (
-        f"{epoch.epoch:>5}/{epochs:<4} {epoch.train_eval_accuracy:>8.3f} {epoch.val_accuracy:>8.3f} "
-        f"{epoch.gap_accuracy:>+7.3f} {epoch.train_eval_loss:>9.4f} {epoch.val_loss:>9.4f} "
-        f"{epoch.learning_rate:>8.1e} {epoch.epoch_seconds:>7.1f}"
+        f"{epoch.epoch:>4}/{epochs:<4} {epoch.train_eval_accuracy:>10.3f} {epoch.val_accuracy:>8.3f} "
+        f"{epoch.gap_accuracy:>+7.3f} {epoch.train_eval_loss:>10.4f} {epoch.val_loss:>9.4f} "
+        f"{epoch.learning_rate:>8.1e} {epoch.epoch_seconds:>6.1f}"
     )
 
 

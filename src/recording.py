@@ -13,9 +13,9 @@ import keras
 import tensorflow as tf
 from rich.console import Console
 
+from src.closing import print_closing
 from src.config.composition import flatten, to_yaml
 from src.config.run import RunConfig
-from src.console import print_facts
 from src.data.dataset import ImageDataset
 from src.errors import DivergedError
 from src.history import EpochMetrics, History
@@ -23,11 +23,9 @@ from src.models.build import Network
 from src.overfitting import compute_summary
 from src.pictures import draw_curves
 from src.runtime import gpu_name
-from src.tracking.delivery import Delivery
 from src.tracking.facts import describe_environment
 from src.tracking.model import save_model
 from src.tracking.run import TrackedRun
-from src.tracking.store import name_viewer
 from src.training.progress import Step
 
 #: Folder in a run's output in which the model waits for its delivery.
@@ -154,18 +152,7 @@ def close_run(run: TrackedRun, folder: Path, console: Console) -> Iterator[None]
         if delivery.delivered:
             # The store has its own copy; a second one would double what a model costs on disk.
             shutil.rmtree(folder / MODEL_FOLDER, ignore_errors=True)
-        print_place(console, run, state, delivery)
-
-
-def print_place(console: Console, run: TrackedRun, state: str, delivery: Delivery) -> None:
-    """Prints how a run ended, where it can be looked at, and what to do if the store does not have all of it."""
-    facts = [
-        ("run", f"{run.run_id} in experiment {run.store.experiment_name}"),
-        ("look at it", name_viewer(run.store)),
-    ]
-    if not delivery.delivered:
-        facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))
-    print_facts(console, f"{run.name}: {state}", facts)
+        print_closing(console, f"{run.name}: {state}", run, delivery)
 
 
 def name_state(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from hydra.core.utils import JobReturn, JobStatus
 from rich.console import Console
 
+from src.closing import print_closing
 from src.config.run import RunConfig
 from src.console import print_facts
 from src.entry import describe_error
@@ -20,7 +21,7 @@ from src.sweep.report import build_report, print_comparison, record_report, titl
 from src.tracking.facts import describe_environment
 from src.tracking.records import load_children
 from src.tracking.run import TrackedRun, start_run
-from src.tracking.store import Store, name_viewer, open_store
+from src.tracking.store import Store, open_store
 from src.tracking.sweeps import add_to_run, discard_models
 
 
@@ -100,13 +101,7 @@ def close_sweep(sweep: Sweep, store: Store, parent: TrackedRun, state: str) -> C
     finally:
         parent.set_tags({"fitgap.state": state})
         delivery = parent.finish(_STATUSES[state])
-    facts = [
-        ("parent run", f"{parent.run_id} in experiment {store.experiment_name}"),
-        ("look at it", name_viewer(store)),
-    ]
-    if not delivery.delivered:
-        facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))
-    print_facts(sweep.console, f"sweep {state}", facts)
+    print_closing(sweep.console, f"{parent.name}: {state}", parent, delivery)
     return comparison
 
 

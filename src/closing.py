@@ -1,0 +1,31 @@
+"""The last lines about a run: how it ended, where it can be looked at, and what to do if the store does not have it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from src.console import print_facts
+from src.tracking.delivery import Delivery
+from src.tracking.run import TrackedRun
+from src.tracking.store import Store, name_viewer
+
+#: Where `mlflow ui` serves its pages unless it is told otherwise.
+_LOCAL_PAGES = "http://127.0.0.1:5000"
+
+
+def print_closing(console: Console, title: str, run: TrackedRun, delivery: Delivery) -> None:
+    """Prints a run's id, the page that shows it, and whether anything has still to be delivered."""
+    facts = [
+        ("run", f"{run.run_id} in experiment {run.store.experiment_name}"),
+        ("look at it", name_viewer(run.store)),
+        ("its page", name_page(run.store, run.run_id)),
+    ]
+    if not delivery.delivered:
+        facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))
+    print_facts(console, title, facts)
+
+
+def name_page(store: Store, run_id: str) -> str:
+    """Returns the address of a run's page, on the server that is the store or that `mlflow ui` starts."""
+    pages = name_viewer(store) if store.uri.startswith(("http:", "https:")) else _LOCAL_PAGES
+    return f"{pages}/#/experiments/{store.experiment_id}/runs/{run_id}"
