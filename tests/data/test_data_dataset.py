@@ -208,6 +208,35 @@ def test_folders_of_their_own_are_used_for_val_and_test(cache, tmp_path, validat
     assert all(dataset.file_names[index].startswith(f"{validation}/") for index in dataset.val.indices)
 
 
+def test_the_names_of_the_parts_may_have_capitals(cache, tmp_path):
+    files = class_files({"a": 6, "b": 4}, "Train/") | class_files({"a": 2, "b": 3}, "VAL/")
+    files |= class_files({"a": 1, "b": 2}, "Test/")
+    dataset = open_dataset(folder(write_folder(tmp_path / "m", files), cache))
+    assert dataset.class_names == ("a", "b")
+    assert sizes(dataset) == [10, 10, 5, 3]
+
+
+def test_two_folders_for_one_part_are_refused(cache, tmp_path):
+    files = class_files({"a": 3, "b": 3}, "train/") | class_files({"a": 3, "b": 3}, "Train/")
+    with pytest.raises(DataError, match=r"holds Train, train, which mean the same"):
+        open_dataset(folder(write_zip(tmp_path / "m.zip", files), cache))
+
+
+@pytest.mark.parametrize("parts", [["training", "test"], ["Val", "extra"], ["test", "validation"]])
+def test_parts_without_a_train_folder_are_no_classes(cache, tmp_path, parts):
+    files = {name: content for part in parts for name, content in class_files({"a": 3, "b": 3}, f"{part}/").items()}
+    named = [part for part in parts if part != "extra"]
+    with pytest.raises(DataError) as refused:
+        open_dataset(folder(write_folder(tmp_path / "m", files), cache))
+    assert f"holds {', '.join(sorted(named))} with folders in" in str(refused.value)
+    assert "FOLDER/class/… or FOLDER/train|validation|test/class/…" in str(refused.value)
+
+
+def test_classes_called_test_and_valid_are_classes(cache, tmp_path):
+    dataset = open_dataset(folder(write_folder(tmp_path / "m", class_files({"test": 9, "valid": 9})), cache))
+    assert dataset.class_names == ("test", "valid")
+
+
 def test_val_and_test_are_split_off_train_where_they_have_no_folder(cache, tmp_path):
     dataset = open_dataset(folder(write_folder(tmp_path / "m", class_files({"a": 10, "b": 10}, "train/")), cache))
     assert sizes(dataset) == [14, 14, 4, 2]
