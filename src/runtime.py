@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import sys
 import tempfile
@@ -78,7 +77,6 @@ def begin_run(*, seed: int, precision: str, deterministic: bool) -> None:
     keras.backend.clear_session()
     keras.config.set_dtype_policy(POLICIES[precision])
     keras.utils.set_random_seed(seed)
-    random.seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
 
