@@ -22,7 +22,6 @@ import math
 import tensorflow as tf
 
 from src.config.augmentation import AugmentationConfig
-from src.errors import ConfigError
 
 
 class RandomWarp:
@@ -37,23 +36,10 @@ class RandomWarp:
     """
 
     def __init__(self, config: AugmentationConfig) -> None:
-        """Checks that the ranges still make sense once they are scaled.
-
-        Raises:
-            ConfigError: `strength` stretches the zoom or the shear so far that images would vanish or turn over.
-        """
-        for key, unit, limit in (("zoom", "", 1), ("shear_degrees", " degrees", 90)):
-            reach = getattr(config, key) * config.strength
-            if reach >= limit:
-                raise ConfigError(
-                    f"augmentation.strength times augmentation.{key} must be below {limit}{unit}, but got "
-                    f"{config.strength:g} * {getattr(config, key):g} = {reach:g}. Lower one of the two."
-                )
+        """Takes the ranges, which the configuration has found to make sense at their strength."""
         self.config = config
-        self._mirrors = config.strength > 0 and (config.horizontal_flip or config.vertical_flip)
-        self._resamples = config.strength > 0 and any(
-            (config.rotation_degrees, config.width_shift, config.height_shift, config.shear_degrees, config.zoom)
-        )
+        self._mirrors = config.strength > 0 and config.has_flip
+        self._resamples = config.strength > 0 and config.has_range
         compiled = not tf.config.get_visible_devices("GPU")
         self._resample = tf.function(resample, jit_compile=compiled, autograph=False)
         self._mirror = tf.function(mirror, jit_compile=compiled, autograph=False)

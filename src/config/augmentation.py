@@ -37,3 +37,13 @@ class AugmentationConfig:
     shear_degrees: float = bounded(0.0, minimum=0, below=90)
     zoom: float = bounded(0.0, minimum=0, below=1)
     fill_mode: str = bounded("nearest", choices=("nearest", "reflect", "wrap", "constant"))
+
+    @property
+    def has_flip(self) -> bool:
+        """Whether images can be mirrored, at a strength above 0."""
+        return self.horizontal_flip or self.vertical_flip
+
+    @property
+    def has_range(self) -> bool:
+        """Whether images can be turned, shifted, sheared or zoomed, at a strength above 0."""
+        return any((self.rotation_degrees, self.width_shift, self.height_shift, self.shear_degrees, self.zoom))

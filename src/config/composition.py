@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config.augmentation import AugmentationConfig
 from src.config.bounds import find_violations, unknown_key
+from src.config.contradictions import find_contradictions
 from src.config.dataset import (
     CatsVsDogsConfig,
     DigitsConfig,
@@ -87,49 +88,6 @@ def find_unknown_keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
             yield unknown_key(f"{prefix}{key}", allowed)
         elif OmegaConf.is_dict(config._get_node(key)):
             yield from find_unknown_keys(config[key], prefix=f"{prefix}{key}.")
-
-
-def find_contradictions(run: RunConfig) -> Iterator[str]:
-    """Yields a sentence for each pair of values that are allowed alone but not together."""
-    augmentation, model, optimizer = run.augmentation, run.model, run.optimizer
-    if augmentation.zoom * augmentation.strength >= 1:
-        yield (
-            f"augmentation.zoom times augmentation.strength must be below 1, but got {augmentation.zoom:g} times "
-            f"{augmentation.strength:g}: a zoom of 0 has no image."
-        )
-    if model.dropout > 0 and model.dropout_position == "after_dense" and not model.dense_units:
-        yield (
-            f"model.dropout={model.dropout:g} has no place: model.dropout_position=after_dense, but model.dense_units "
-            "is empty. Set model.dropout_position=before_dense or add dense units."
-        )
-    if isinstance(model, CnnConfig) and len(model.pooling) not in (1, len(model.conv_filters)):
-        yield (
-            "model.pooling must hold one kind for all convolutions or one for each of the "
-            f"{len(model.conv_filters)}, but got {len(model.pooling)}: {model.pooling}."
-        )
-    if isinstance(model, TransferConfig) and model.trainable and model.fine_tune_layers:
-        yield (
-            f"model.fine_tune_layers={model.fine_tune_layers} contradicts model.trainable=true, which trains all "
-            "layers. Give one of them."
-        )
-    if optimizer.warmup_epochs > 0 and optimizer.warmup_epochs >= run.trainer.epochs:
-        yield (
-            f"optimizer.warmup_epochs must be below trainer.epochs, but got {optimizer.warmup_epochs:g} of "
-            f"{run.trainer.epochs}."
-        )
-    clipping = [key for key in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(optimizer, key) is not None]
-    if len(clipping) > 1:
-        yield f"Only one kind of gradient clipping can be given, but got optimizer.{' and optimizer.'.join(clipping)}."
-    dataset = run.dataset
-    if isinstance(dataset, ImageFolderConfig) and dataset.val_fraction + dataset.test_fraction >= 1:
-        yield (
-            "dataset.val_fraction and dataset.test_fraction must leave images to train on, but sum to "
-            f"{dataset.val_fraction + dataset.test_fraction:g}."
-        )
-    if isinstance(dataset, DigitsConfig):
-        total = dataset.num_train + dataset.num_val + dataset.num_test
-        if total > 1797:
-            yield f"The digits are 1,797 images, but dataset.num_train, num_val and num_test sum to {total:,}."
 
 
 def flatten(config: RunConfig) -> dict[str, str]:

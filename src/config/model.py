@@ -98,6 +98,26 @@ class CnnConfig(ModelConfig):
     pooling: list[str] = bounded(["max"], choices=("max", "average", "none"))
     dense_on: str = bounded("vector", choices=("vector", "feature_map"))
 
+    @property
+    def poolings(self) -> list[str]:
+        """The pooling after each convolution, also where one kind is given for all."""
+        return self.pooling if len(self.pooling) > 1 else self.pooling * len(self.conv_filters)
+
+    def find_vanishing(self, image_size: int) -> int | None:
+        """Returns the number, from 1, of the convolution after which nothing is left of an image; None if something is.
+
+        A layer cannot have a map that is smaller than its kernel or its pooling window.
+        """
+        side = image_size
+        for number, pooling in enumerate(self.poolings, start=1):
+            if self.padding == "valid":
+                side -= self.kernel_size - 1
+            if pooling != "none":
+                side //= 2
+            if side < 1:
+                return number
+        return None
+
 
 @dataclass
 class TransferConfig(ModelConfig):

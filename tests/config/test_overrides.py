@@ -98,6 +98,24 @@ WRONG = {
         ["augmentation=affine", "augmentation.zoom=0.6", "augmentation.strength=2"],
         "augmentation.zoom times augmentation.strength must be below 1",
     ),
+    "an augmentation that shears to a line is a contradiction": (
+        ["augmentation=affine", "augmentation.shear_degrees=45", "augmentation.strength=2"],
+        "augmentation.shear_degrees times augmentation.strength must be below 90, but got 45 times 2",
+    ),
+    "a strength without anything to scale is a contradiction": (
+        ["-m", "augmentation.strength=0,0.5,1"],
+        "strength=0.5: augmentation.strength=0.5 has nothing to scale: no range and no flip is on. Choose an "
+        "augmentation that has some, such as augmentation=affine",
+    ),
+    "images too small for the convolutions are named with the place": (
+        ["dataset.image_size=16", "model.conv_filters=[4,4,4,4]"],
+        "dataset.image_size=16 is too small for model.conv_filters=[4, 4, 4, 4]: nothing is left of the image after "
+        "convolution 3. Use larger images",
+    ),
+    "a sigmoid cannot tell ten digits apart": (
+        ["model.head=sigmoid"],
+        "model.head=sigmoid separates two classes, but the data set has 10. Set model.head=softmax.",
+    ),
     "a key without a default must be given": (["dataset=image_folder"], "dataset.url has no default and must be given"),
     "a tag of one's own is appended with a plus": (
         ["tracking.tags.note=hello"],

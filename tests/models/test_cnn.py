@@ -63,10 +63,17 @@ def test_imagenet_scalings_equal_those_of_keras_applications(scaling: str, mode:
     np.testing.assert_allclose(scaled(pixels), preprocess_input(pixels.copy(), mode=mode), rtol=1e-5, atol=1e-4)
 
 
-def test_images_too_small_for_the_convolutions_are_refused_with_the_place() -> None:
-    config = CnnConfig(name="cnn", conv_filters=[4, 4, 4, 4], dense_units=[8])
-    with pytest.raises(ConfigError, match=r"dataset.image_size=16 is too small .* after convolution 3"):
-        build_network(config, 16, 2)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("pooling", [["max"], ["none"], ["max", "none", "average"]])
+def test_images_are_large_enough_for_the_layers_exactly_where_the_configuration_says_so(
+    padding: str, pooling: list[str]
+) -> None:
+    config = CnnConfig(name="cnn", conv_filters=[4, 4, 4], padding=padding, pooling=pooling)
+    smallest = next(size for size in range(1, 100) if config.find_vanishing(size) is None)
+    assert build_network(config, smallest, 2).model.output_shape == (None, 2)
+    if smallest > 1:
+        with pytest.raises(ValueError, match="output size would be zero or negative"):
+            build_network(config, smallest - 1, 2)
 
 
 def test_a_sigmoid_head_refuses_more_than_two_classes() -> None:
