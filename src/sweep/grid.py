@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ def expand_grid(arguments: Sequence[str], parser: OverridesParser) -> list[Cell]
     """Returns the cells of the grid that comma lists, `range(…)`, `choice(…)` and `glob(…)` span, the last one fastest.
 
     Raises:
-        ConfigError: A value is an interval, which can be searched but not listed.
+        ConfigError: A value is an interval, which can be searched but not listed, or is listed twice.
     """
     # Of two overrides of one key the later counts, as everywhere in Hydra.
     overrides = {override.get_key_element(): override for override in parser.parse_overrides(list(arguments))}
@@ -61,4 +62,12 @@ def _list_values(override: Override) -> list[str]:
             f"{override.input_line} is an interval, and a grid needs values: "
             f"{override.get_key_element()}=0.1,0.2,0.3 or {override.get_key_element()}=range(1,10,3)."
         )
-    return [str(value) for value in override.sweep_string_iterator()]
+    values = [str(value) for value in override.sweep_string_iterator()]
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        # Their cells would have one name, and would be one training done twice.
+        raise ConfigError(
+            f"{override.input_line} lists {', '.join(repeated)} more than once. Give each value once; to repeat a "
+            "training, list several seeds: seed=0,1,2."
+        )
+    return values

@@ -139,6 +139,23 @@ def test_of_two_overrides_of_one_key_the_last_counts(
     assert [cell.overrides[-1:] for cell in expand(*arguments)] == expected
 
 
+@pytest.mark.parametrize(
+    ("argument", "repeated"),
+    [
+        ("seed=0,0", "0"),
+        ("seed=0,1,2,1,0", "0, 1"),
+        ("model.dropout=0.5,0.25,0.50", "0.5"),
+        ("optimizer.learning_rate=1e-3,0.001", "0.001"),
+        ("model=choice(cnn,vgg16,cnn)", "cnn"),
+        ("model.conv_filters=[8,16],[8, 16]", "[8,16]"),
+    ],
+)
+def test_a_value_that_is_listed_twice_is_refused_by_name(argument: str, repeated: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        expand("trainer.epochs=1,2", argument)
+    assert str(refused.value).startswith(f"{argument} lists {repeated} more than once. Give each value once")
+
+
 @pytest.mark.parametrize("interval", ["interval(0,0.5)", "int(interval(1,5))", "tag(log,interval(0.1,1))"])
 def test_an_interval_is_refused_with_what_to_write_instead(interval: str) -> None:
     with pytest.raises(ConfigError) as refused:
