@@ -9,6 +9,9 @@ from src.config.run import RunConfig
 #: Longest name; the MLflow UI cuts longer ones.
 MAX_NAME_LENGTH = 80
 
+#: Beginnings of overrides that change where a training reads and writes or how it is measured, not what it learns.
+_TRIFLES = ("dataset.url=", "dataset.cache_dir=", "trainer.eval_batch_size=", "tracking.", "hydra.")
+
 
 def name_run(config: RunConfig, overrides: Sequence[str]) -> str:
     """Returns the name of a run: the one configured, its arm in a sweep, or its model and what was overridden.
@@ -21,10 +24,10 @@ def name_run(config: RunConfig, overrides: Sequence[str]) -> str:
         return config.tracking.run_name
     if config.tracking.arm:
         return config.tracking.arm
+    # The model's name comes first; the choice of that name need not be told again.
+    told = (f"model={config.model.name}", f"model.name={config.model.name}")
     values = [
-        override
-        for override in overrides
-        if not override.lstrip("+~").startswith(("model=", "dataset.url=", "tracking.", "hydra."))
+        override for override in overrides if override not in told and not override.lstrip("+~").startswith(_TRIFLES)
     ]
     return shorten(", ".join([config.model.name, *map(shorten_key, values)]))
 

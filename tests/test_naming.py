@@ -23,10 +23,29 @@ def test_overrides_follow_the_model_in_their_order_with_short_keys(compose_run: 
 
 
 @pytest.mark.parametrize(
-    "override", ["dataset.url=somewhere/cats.zip", "tracking.experiment=mine", "hydra.run.dir=somewhere"]
+    "override",
+    [
+        "dataset.url=somewhere/cats.zip",
+        "dataset.cache_dir=somewhere/else",
+        "++dataset.cache_dir=somewhere/else",
+        "trainer.eval_batch_size=50",
+        "tracking.experiment=mine",
+        "hydra.run.dir=somewhere",
+        "model=cnn",
+    ],
 )
 def test_what_does_not_distinguish_a_training_is_left_out(override: str, compose_run: Compose) -> None:
     assert name_run(compose_run(), [override, "seed=3"]) == "cnn, seed=3"
+
+
+@pytest.mark.parametrize("override", ["dataset=cats_vs_dogs", "augmentation=affine", "optimizer=sgd"])
+def test_the_choice_of_another_group_is_told(override: str, compose_run: Compose) -> None:
+    assert name_run(compose_run(override), [override]) == f"cnn, {override}"
+
+
+def test_a_models_own_name_is_told_once_and_with_the_option_it_stands_for(compose_run: Compose) -> None:
+    overrides = ["model=vgg16", "model.name=mine"]
+    assert name_run(compose_run(*overrides), overrides) == "mine, model=vgg16"
 
 
 @pytest.mark.parametrize("sign", ["+", "++"])
