@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from src.config.messages import COMPOSITION_ERRORS, explain
-from src.errors import ConfigError, FitgapError
+from src.config.messages import COMPOSITION_ERRORS
+from src.errors import FitgapError
+from src.explanation import describe_error, exit_code
 
 #: Exit code of a command that was interrupted, as shells report it: 128 plus SIGINT.
 INTERRUPTED = 130
@@ -58,39 +58,3 @@ def discard_job_output(output_dir: Path, job_name: str) -> None:
     with contextlib.suppress(OSError):
         ours[-1].rmdir()
         output_dir.rmdir()
-
-
-def describe_error(error: BaseException) -> str | None:
-    """Returns the message for an error that a user can mend, or None for a defect of ours."""
-    if isinstance(error, FitgapError):
-        return str(error)
-    if isinstance(error, COMPOSITION_ERRORS):
-        return explain(error)
-    if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
-        return f"A group cannot be set to nothing; name one of its options. {error}."
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        # An error of writing has no file name; only one of opening does.
-        place = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{place}. {_FILE_SYSTEM_REMEDIES[errno.ENOSPC]}"
-    if isinstance(error, OSError) and error.filename and error.errno in _FILE_SYSTEM_REMEDIES:
-        return f"{error.strerror}: {error.filename}. {_FILE_SYSTEM_REMEDIES[error.errno]}"
-    return None
-
-
-def exit_code(error: BaseException) -> int:
-    """Returns the exit code for an error: 2 for a wrong configuration, as for wrong arguments, else 1."""
-    if isinstance(error, (*COMPOSITION_ERRORS, ValueError)):
-        return ConfigError.exit_code
-    return error.exit_code if isinstance(error, FitgapError) else 1
-
-
-_OUTPUT_REMEDY = "Give a folder that can be written with hydra.run.dir=… (hydra.sweep.dir=… with -m)."
-_FILE_SYSTEM_REMEDIES = {
-    errno.ENOENT: _OUTPUT_REMEDY,
-    errno.EACCES: _OUTPUT_REMEDY,
-    errno.EROFS: _OUTPUT_REMEDY,
-    errno.EPERM: _OUTPUT_REMEDY,
-    errno.ENOTDIR: _OUTPUT_REMEDY,
-    errno.EEXIST: _OUTPUT_REMEDY,
-    errno.ENOSPC: "The disk is full: free some space, or give a folder elsewhere with hydra.run.dir=….",
-}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from omegaconf import DictConfig
 
 from src.config.run import RunConfig
-from src.entry import describe_error
 from src.errors import ConfigError
+from src.explanation import describe_error
 from src.sweep.application import Application
 from src.sweep.grid import Cell
 

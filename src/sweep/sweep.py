@@ -12,8 +12,8 @@ from rich.console import Console
 from src.closing import print_closing
 from src.config.run import RunConfig
 from src.console import print_facts
-from src.entry import describe_error
-from src.errors import FitgapError, TrackingError
+from src.errors import FitgapError, StorageError, TrackingError
+from src.explanation import describe_error
 from src.sweep.application import Application
 from src.sweep.comparison import Comparison
 from src.sweep.grid import Cell
@@ -69,7 +69,7 @@ def execute_sweep(sweep: Sweep) -> Comparison | None:
     """
     store = open_store(sweep.configs[0].tracking)
     preparation = sweep.application.prepare(sweep.configs)
-    sweep.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(sweep.folder)
     parent = start_parent(store, sweep, preparation.warnings)
     _print_plan(sweep, parent, store)
     for warning in preparation.warnings:
@@ -84,6 +84,21 @@ def execute_sweep(sweep: Sweep) -> Comparison | None:
         failed = "\n".join(f"  {cell.name}: {message}" for cell, message in errors)
         raise FailedCellsError(f"{len(errors)} of {len(sweep.cells)} cells failed:\n{failed}")
     return comparison
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the folder for the files of a sweep, where it is not there yet.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"The folder of the sweep, {folder}, cannot be made: {error.strerror}. Give a folder that can be written "
+            "with hydra.sweep.dir=…."
+        ) from error
 
 
 def close_sweep(sweep: Sweep, store: Store, parent: TrackedRun, state: str) -> Comparison | None:

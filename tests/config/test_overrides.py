@@ -129,6 +129,10 @@ WRONG = {
         ["hydra.run.dir=/proc/fitgap"],
         "/proc/fitgap. Give a folder that can be written with hydra.run.dir=",
     ),
+    "an output folder that cannot be filled is named": (
+        ["hydra.run.dir=/proc"],
+        "/proc/train.log. Give a folder that can be written with hydra.run.dir=",
+    ),
     "a wrong cell of a grid is named before any cell starts": (
         ["-m", "model.dropout=0,2"],
         "dropout=2: model.dropout must be at least 0 and below 1, but got 2.0.",
