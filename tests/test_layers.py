@@ -31,6 +31,8 @@ ALLOWED = {
     "src.config": ("src.errors",),
     "src.overfitting": ("src.history",),
     "src.naming": ("src.config",),
+    "src.explanation": ("src.config", "src.errors"),
+    "src.runtime": (),
 }
 
 #: Library: the one part of the program that speaks to it.
@@ -38,6 +40,18 @@ OWNERS = {"mlflow": "src.tracking", "optuna": "src.sweep", "matplotlib": "src.fi
 
 #: Entry points; each parses, calls one function and prints what came back.
 ENTRY_POINTS = ("src.train", "src.report", "src.deliver")
+
+#: Module of the top: all that may import it. The parts below are tied together there and know nothing of it.
+IMPORTERS = {
+    **dict.fromkeys(ENTRY_POINTS, ()),
+    "src.entry": ENTRY_POINTS,
+    "src.application": ("src.train",),
+    "src.experiment": ("src.train",),
+    "src.recording": ("src.experiment",),
+    "src.pictures": ("src.experiment", "src.recording"),
+    "src.closing": ("src.recording", "src.sweep"),
+    "src.console": ("src.experiment", "src.recording", "src.closing", "src.sweep", *ENTRY_POINTS),
+}
 
 #: Modules that a command imports before it has looked at its arguments, and what must not come with them.
 LIGHT = (*ENTRY_POINTS, "src.application")
@@ -78,7 +92,7 @@ def test_imports_are_found_wherever_they_stand() -> None:
 
 
 def test_every_part_that_has_a_rule_exists() -> None:
-    for part in {*FORBIDDEN, *ALLOWED, *ENTRY_POINTS, *LIGHT}:
+    for part in {*FORBIDDEN, *ALLOWED, *IMPORTERS, *LIGHT}:
         assert part in MODULES, part
 
 
@@ -97,6 +111,12 @@ def test_a_low_part_imports_nothing_of_ours_but_what_is_below_it(part: str) -> N
             ours = [name for name in sorted(IMPORTS[module]) if belongs(name, "src")]
             wrong = [name for name in ours if not any(belongs(name, near) for near in (part, *ALLOWED[part]))]
             assert wrong == [], f"{module} must not import {', '.join(wrong)}"
+
+
+@pytest.mark.parametrize("top", IMPORTERS)
+def test_the_top_is_imported_by_what_ties_it_together_alone(top: str) -> None:
+    importers = [module for module, names in IMPORTS.items() if any(belongs(name, top) for name in names)]
+    assert [module for module in importers if not any(belongs(module, near) for near in IMPORTERS[top])] == []
 
 
 @pytest.mark.parametrize("library", OWNERS)
