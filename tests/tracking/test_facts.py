@@ -18,7 +18,7 @@ def _git(folder: Path, *words: str) -> None:
 
 
 def test_the_commit_and_its_dirtiness_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "_ROOT", tmp_path)
+    monkeypatch.setattr(facts, "PROJECT_ROOT", tmp_path)
     _git(tmp_path, "init", "--initial-branch", "main")
     assert describe_environment()["fitgap.git_dirty"] == "false"
     assert "mlflow.source.git.commit" not in describe_environment()
@@ -36,7 +36,7 @@ def test_the_commit_and_its_dirtiness_are_told(tmp_path: Path, monkeypatch: pyte
 
 def test_outside_a_repository_and_without_git_the_rest_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    monkeypatch.setattr(facts, "_ROOT", tmp_path)
+    monkeypatch.setattr(facts, "PROJECT_ROOT", tmp_path)
     outside = describe_environment()
     monkeypatch.setenv("PATH", "")
     without_git = describe_environment()
