@@ -14,7 +14,11 @@ from mlflow.utils.rest_utils import http_request
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from src.config.paths import PROJECT_ROOT
 from src.errors import TrackingError
+
+#: Where `python -m src.deliver` looks unless it is told otherwise.
+DEFAULT_OUTBOX = PROJECT_ROOT / "mlruns" / "outbox"
 
 #: Seconds within which a server has to accept a connection and to say something.
 PROBE_SECONDS = 3
@@ -22,6 +26,10 @@ PROBE_SECONDS = 3
 _SERVERS = ("http", "https")
 _DATABASES = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _ALLOWED = "sqlite:///FILE, http://HOST:PORT, https://HOST, postgresql://…, mysql://…, mssql://… or databricks"
+
+
+class UnreachableError(TrackingError):
+    """Nothing answers at the store's address at present, which another moment may mend."""
 
 
 def resolve_uri(uri: str | None, root: Path) -> str:
@@ -67,6 +75,20 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(str(make_url(uri).database)) if uri.startswith("sqlite:") else None
 
 
+def locate_outbox(uri: str = "", root: Path = PROJECT_ROOT) -> Path:
+    """Returns the folder that keeps what a store does not take: what belongs to an SQLite file lies beside it.
+
+    Args:
+        uri: A resolved tracking URI; an empty one is like a server's.
+        root: The project's root, which holds the outbox of all servers.
+    """
+    chosen = os.environ.get("FITGAP_OUTBOX_DIR")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    path = sqlite_path(uri)
+    return (path.parent if path else root.absolute()) / "mlruns" / "outbox"
+
+
 def show_uri(uri: str) -> str:
     """Returns the URI without a password that it may hold."""
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", uri)
@@ -76,7 +98,7 @@ def check_reachable(uri: str) -> None:
     """Makes sure that something answers at the URI, within about `PROBE_SECONDS`; files are not looked at.
 
     Raises:
-        TrackingError: Nothing does.
+        UnreachableError: Nothing does.
     """
     parts = urlsplit(uri)
     scheme = parts.scheme.split("+", 1)[0]
@@ -117,8 +139,8 @@ def short_reason(error: BaseException) -> str:
     return show_uri(text if len(text) <= 300 else text[:300] + "…")
 
 
-def _unreachable(uri: str, reason: str) -> TrackingError:
-    return TrackingError(
+def _unreachable(uri: str, reason: str) -> UnreachableError:
+    return UnreachableError(
         f"The tracking server at {show_uri(uri)} cannot be used: {reason}. Start it, or point tracking.uri or "
         "MLFLOW_TRACKING_URI somewhere else; tracking.uri=sqlite:///mlflow.db records on this machine."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from src.config.paths import PROJECT_ROOT
 from src.config.tracking import TrackingConfig
 from src.errors import TrackingError
-from src.tracking.address import check_reachable, resolve_uri, short_reason, show_uri, sqlite_path
+from src.tracking.address import check_reachable, locate_outbox, resolve_uri, short_reason, show_uri, sqlite_path
 from src.tracking.database import lock_database, prepare_database
 
 #: Without it MLflow's pages guess what the experiment is about, and ask.
@@ -52,11 +53,12 @@ def open_store(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Store:
     """Makes the store ready: database and experiment exist afterwards, and it answers.
 
     Safe for several processes at once, also on an empty folder. Artifacts of an SQLite store lie in `mlruns` beside the
-    database; those of a server where it keeps them.
+    database; those of a server where it keeps them. A run of a sweep, whose store was ready when the sweep began, asks
+    nobody: the store may have gone since.
 
     Args:
         config: The `tracking` block.
-        root: The project's root, which holds the default database and `mlruns/outbox`.
+        root: The project's root, which holds the default database and the outbox of servers.
 
     Raises:
         TrackingError: The store cannot be used; known within a few seconds, before any training has begun.
@@ -65,7 +67,9 @@ def open_store(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Store:
     name = config.experiment.strip()
     if not name:
         raise TrackingError("tracking.experiment must not be empty. Name it, as in tracking.experiment=fitgap.")
-    outbox = root.absolute() / "mlruns" / "outbox"
+    outbox = locate_outbox(uri, root)
+    if config.parent_run_id and config.experiment_id:
+        return Store(uri=uri, experiment_id=config.experiment_id, experiment_name=name, outbox=outbox)
     path = sqlite_path(uri)
     with nullcontext() if path is None else lock_database(path):
         artifacts = None
@@ -87,8 +91,13 @@ def open_store(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Store:
 
 
 def name_viewer(store: Store) -> str:
-    """Returns where a person looks at the store: the command that shows a local one, or the server's address."""
-    return "mlflow ui" if sqlite_path(store.uri) else show_uri(store.uri)
+    """Returns where a person looks at the store: a server's address, else the command that shows a database."""
+    path, shown = sqlite_path(store.uri), show_uri(store.uri)
+    if path == PROJECT_ROOT / "mlflow.db":
+        return "mlflow ui"
+    if path is None and store.uri.startswith(("http:", "https:", "databricks")):
+        return shown
+    return f"mlflow ui --backend-store-uri {shlex.quote(shown)}"
 
 
 def _find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

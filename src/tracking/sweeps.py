@@ -10,9 +10,8 @@ from mlflow.tracking import MlflowClient
 
 from src.config.paths import PROJECT_ROOT
 from src.errors import TrackingError
-from src.tracking.address import check_reachable, resolve_uri, short_reason, show_uri
+from src.tracking.address import check_reachable, locate_outbox, resolve_uri, short_reason, show_uri
 from src.tracking.logged_model import discard_model
-from src.tracking.outbox import DEFAULT_OUTBOX
 from src.tracking.records import RunRecord, load_run
 from src.tracking.store import Store, connect
 
@@ -35,7 +34,7 @@ def find_sweep(parent_run_id: str | None, uri: str | None = None) -> tuple[Store
         raise TrackingError(f"There is no sweep at {show_uri(resolved)}. Start one with `python -m src.train -m …`.")
     if run.data.tags.get("fitgap.kind") != "sweep":
         raise TrackingError(f"Run {parent_run_id} is no sweep's parent run. Leave the id out for the newest sweep.")
-    store = Store(resolved, experiment.experiment_id, experiment.name, DEFAULT_OUTBOX)
+    store = Store(resolved, experiment.experiment_id, experiment.name, locate_outbox(resolved, PROJECT_ROOT))
     return store, load_run(store, run.info.run_id)
 
 
@@ -65,7 +64,7 @@ def add_to_run(
 
 
 def discard_models(store: Store, run_ids: Sequence[str]) -> None:
-    """Deletes the logged models of runs, to free the disk.
+    """Deletes the logged models of runs, to free the disk where it is this machine's; see `discard_model`.
 
     Raises:
         TrackingError: The store does not answer.

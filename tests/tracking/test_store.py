@@ -15,9 +15,10 @@ import pytest
 
 from src.config.tracking import TrackingConfig
 from src.errors import TrackingError
-from src.tracking.address import resolve_uri, show_uri, sqlite_path
+from src.tracking.address import DEFAULT_OUTBOX, locate_outbox, resolve_uri, show_uri, sqlite_path, sqlite_uri
+from src.tracking.outbox import deliver_command
 from src.tracking.run import start_run
-from src.tracking.store import Store, connect, open_store
+from src.tracking.store import PROJECT_ROOT, Store, connect, name_viewer, open_store
 
 
 def _open(root: Path) -> Store:
@@ -85,6 +86,42 @@ def test_a_wrong_uri_is_refused_with_what_to_do(uri: str, said: str, tmp_path: P
 
 def test_a_password_is_not_shown() -> None:
     assert show_uri("postgresql://me:secret@db:5432/runs") == "postgresql://me:***@db:5432/runs"
+
+
+def test_the_outbox_lies_beside_a_database_file_else_in_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "else where"
+    assert locate_outbox(sqlite_uri(elsewhere / "mine.db"), tmp_path) == elsewhere / "mlruns" / "outbox"
+    for uri in ("http://localhost:5000", "postgresql://db/runs", "databricks", ""):
+        assert locate_outbox(uri, tmp_path) == tmp_path / "mlruns" / "outbox"
+    assert locate_outbox() == DEFAULT_OUTBOX == PROJECT_ROOT / "mlruns" / "outbox"
+
+    monkeypatch.setenv("FITGAP_OUTBOX_DIR", str(tmp_path / "mine"))
+    for uri in ("http://localhost:5000", sqlite_uri(elsewhere / "mine.db"), ""):
+        assert locate_outbox(uri, tmp_path) == tmp_path / "mine"
+
+
+def test_the_command_that_delivers_names_every_outbox_but_the_default_one(tmp_path: Path) -> None:
+    assert deliver_command(DEFAULT_OUTBOX) == "python -m src.deliver"
+    assert deliver_command(tmp_path / "my outbox") == f"python -m src.deliver --outbox '{tmp_path}/my outbox'"
+
+
+@pytest.mark.parametrize(
+    ("uri", "viewer"),
+    [
+        (sqlite_uri(PROJECT_ROOT / "mlflow.db"), "mlflow ui"),
+        ("sqlite:////runs/mlflow.db", "mlflow ui --backend-store-uri sqlite:////runs/mlflow.db"),
+        ("sqlite:////my runs/mlflow.db", "mlflow ui --backend-store-uri 'sqlite:////my runs/mlflow.db'"),
+        ("postgresql://me@db:5432/runs", "mlflow ui --backend-store-uri postgresql://me@db:5432/runs"),
+        ("mysql+pymysql://me:secret@db/runs", "mlflow ui --backend-store-uri 'mysql+pymysql://me:***@db/runs'"),
+        ("http://localhost:5000", "http://localhost:5000"),
+        ("https://me:secret@runs.example.org", "https://me:***@runs.example.org"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_a_person_is_told_where_to_look(uri: str, viewer: str, tmp_path: Path) -> None:
+    assert name_viewer(Store(uri, "1", "fitgap", tmp_path)) == viewer
 
 
 def test_a_dead_server_is_named_within_seconds(dead_store: Store, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_the_newest_sweep_of_all_experiments_is_found(store: Store, tmp_path: Pa
     found, parent = find_sweep(None, store.uri)
 
     assert parent.run_id == newest.run_id
-    assert (found.experiment_id, found.experiment_name) == (other.experiment_id, "another")
+    assert found == other
 
 
 def test_a_sweep_is_found_by_its_id(store: Store) -> None:
