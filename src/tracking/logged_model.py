@@ -24,7 +24,7 @@ def deliver_model(client: MlflowClient, run_id: str, record: dict[str, Any], sta
     Args:
         client: Client of the store.
         run_id: The run that the model belongs to.
-        record: The journal's record, with `step`, `params` and `path`.
+        record: The journal's record, with `step` and `path`.
         staged: The folder with the journal's copy; null reads the folder that was logged.
     """
     run = client.get_run(run_id)
@@ -41,8 +41,31 @@ def deliver_model(client: MlflowClient, run_id: str, record: dict[str, Any], sta
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
 
 
+def locate_model(client: MlflowClient, run_id: str) -> str:
+    """Returns the address of the files of a run's logged model, of several the newest.
+
+    Raises:
+        LookupError: The run has none.
+        MlflowException: The store does not answer, or does not have the run.
+    """
+    run = client.get_run(run_id)
+    models = client.search_logged_models(
+        [run.info.experiment_id],
+        filter_string=f"name = '{MODEL_NAME}' AND source_run_id = '{run_id}'",
+        order_by=[{"field_name": "creation_timestamp", "ascending": False}],
+    )
+    ready = [model for model in models if model.status == LoggedModelStatus.READY]
+    if not ready:
+        raise LookupError("it has none, or none that was delivered in full")
+    return str(ready[0].artifact_location)
+
+
 def discard_model(client: MlflowClient, experiment_id: str, run_id: str) -> None:
-    """Deletes a run's logged model, and its files where they lie on this machine."""
+    """Deletes a run's logged model, and its files where they lie on this machine.
+
+    Files that a server keeps stay until `mlflow gc` is run beside it: MLflow itself only marks a model as deleted, and
+    gives clients no other way.
+    """
     for model in client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'"):
         client.delete_logged_model(model.model_id)
         folder = str(local_file_uri_to_path(model.artifact_location))  # type: ignore[no-untyped-call]
@@ -52,13 +75,12 @@ def discard_model(client: MlflowClient, experiment_id: str, run_id: str) -> None
 
 def _find_or_create(client: MlflowClient, run: Run, record: dict[str, Any]) -> LoggedModel:
     label = f"{run.info.run_id}-{record['number']}-{record['time']}"
-    params = {**run.data.params, **record["params"]}
     found = client.search_logged_models(
         [run.info.experiment_id], filter_string=f"name = '{MODEL_NAME}' AND tags.`{_RECORD_TAG}` = '{label}'"
     )
     if found:
         model: LoggedModel = found[0]
-        missing = {key: value for key, value in params.items() if key not in model.params}
+        missing = {key: value for key, value in run.data.params.items() if key not in model.params}
         if missing:
             client.log_model_params(model.model_id, missing)
         return model
@@ -68,7 +90,7 @@ def _find_or_create(client: MlflowClient, run: Run, record: dict[str, Any]) -> L
         name=MODEL_NAME,
         source_run_id=run.info.run_id,
         tags={**tags, _RECORD_TAG: label},
-        params=params,
+        params=run.data.params,
         model_type="image-classifier",
     )
 

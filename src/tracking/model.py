@@ -6,17 +6,19 @@ import shutil
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from src.config.tracking import TrackingConfig
 from src.errors import StorageError, TrackingError
 from src.tracking.address import short_reason, show_uri
-from src.tracking.logged_model import MODEL_NAME
-from src.tracking.store import open_store
+from src.tracking.logged_model import locate_model
+from src.tracking.store import connect, open_store
 
 if TYPE_CHECKING:
     import keras
@@ -31,7 +33,6 @@ def save_model(
     *,
     image_size: int,
     class_names: Sequence[str],
-    pip_requirements: Sequence[str] | None = None,
 ) -> None:
     """Saves a classifier so that `TrackedRun.log_model` can log it, and `mlflow.keras.load_model` load it.
 
@@ -40,7 +41,6 @@ def save_model(
         folder: Where to; replaced if it exists.
         image_size: Width and height of the images, in pixels.
         class_names: Names of the classes in the order of the outputs; kept in the model's metadata.
-        pip_requirements: What loading it needs; null names the installed TensorFlow, Keras and NumPy.
 
     Raises:
         StorageError: The folder cannot be written.
@@ -58,7 +58,7 @@ def save_model(
             model,
             str(folder),
             signature=signature,
-            pip_requirements=list(pip_requirements or _installed(_REQUIREMENTS)),
+            pip_requirements=_installed(_REQUIREMENTS),
             metadata={"class_names": list(class_names), "image_size": image_size},
         )
     except OSError as error:
@@ -71,19 +71,22 @@ def load_model(config: TrackingConfig, run_id: str) -> keras.Model:
     Raises:
         TrackingError: The store does not have it.
     """
+    import mlflow.artifacts
     import mlflow.keras
 
     store = open_store(config)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(store.uri)
     try:
-        return mlflow.keras.load_model(f"runs:/{run_id}/{MODEL_NAME}")
+        # By its place: MLflow resolves `runs:/` and `models:/` in the one store that is set for the whole process.
+        place = locate_model(connect(store.uri), run_id)
+        with TemporaryDirectory(prefix="fitgap-model-") as copy:
+            folder = str(local_file_uri_to_path(place))  # type: ignore[no-untyped-call]
+            if not Path(folder).is_dir():
+                folder = mlflow.artifacts.download_artifacts(artifact_uri=place, dst_path=copy, tracking_uri=store.uri)
+            return mlflow.keras.load_model(folder)
     except Exception as error:
         raise TrackingError(
             f"Cannot load the model of run {run_id} from {show_uri(store.uri)}: {short_reason(error)}."
         ) from error
-    finally:
-        mlflow.set_tracking_uri(before)
 
 
 def _installed(packages: Sequence[str]) -> list[str]:
