@@ -27,11 +27,13 @@ class Courier:
     """
 
     def __init__(self, journal: Journal) -> None:
-        """Starts the thread."""
+        """Starts the thread; what the journal already holds is delivered first."""
         self.reason: str | None = None
         self._journal = journal
         self._deliverer = Deliverer(journal)
         self._work = threading.Event()
+        if journal.pending(1):
+            self._work.set()
         self._hurry = threading.Event()
         self._done = threading.Event()
         self._failed_at = 0.0

@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from src.tracking.address import short_reason, sqlite_path
 from src.tracking.batch import BATCHED, MAX_METRICS, next_group, send_batch, send_dataset, split_record
+from src.tracking.creation import find_or_create_run, is_away
 from src.tracking.journal import Journal, Record
 from src.tracking.logged_model import deliver_model
 from src.tracking.store import connect
@@ -28,7 +29,7 @@ class AwayError(Exception):
 
 
 class GoneError(AwayError):
-    """The store answers, but does not have this run, or has it among the deleted ones."""
+    """The store answers, but does not have this run, has it among the deleted ones, or refuses to create it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Delivery:
         pending: Number of records that are still on disk.
         reason: Why; null if everything was delivered.
         command: Command that delivers the rest later.
-        run_id: Id of the run.
+        run_id: Id of the run; a provisional one as long as the store does not have the run.
         name: Name of the run.
         active: Whether a living process still holds the records, and delivers them by itself.
     """
@@ -57,10 +58,10 @@ class Delivery:
 class Deliverer:
     """Delivers one journal, in order, the next few records at a time."""
 
-    def __init__(self, journal: Journal) -> None:
-        """Takes an open journal with a header."""
+    def __init__(self, journal: Journal, *, quiet: bool = False) -> None:
+        """Takes an open journal with a header; `quiet` does not warn of what the store refuses."""
         self._journal = journal
-        self._run_id = str(journal.header["run_id"])
+        self._refusal_level = logging.DEBUG if quiet else logging.WARNING
         self._failures = 0
 
     def deliver_next(self) -> bool:
@@ -74,6 +75,9 @@ class Deliverer:
             return False
         group = next_group(records)
         client = self._connect()
+        if group[0]["kind"] == "create":
+            self._create(client, group[0])
+            return True
         try:
             self._send(client, group)
         except Exception as error:
@@ -104,6 +108,18 @@ class Deliverer:
         except Exception as error:
             raise AwayError(short_reason(error)) from error
 
+    def _create(self, client: MlflowClient, record: Record) -> None:
+        """Creates the run of a journal that was begun without the store."""
+        header = self._journal.header
+        try:
+            run_id = find_or_create_run(client, str(header["experiment_id"]), record, record["journal_id"])
+        except Exception as error:
+            if is_away(error):
+                raise AwayError(short_reason(error)) from error
+            raise GoneError(f"the store refuses to create the run: {short_reason(error)}") from error
+        self._journal.name_run(run_id)
+        self._journal.confirm([record["number"]])
+
     def _insist_on_refusal(self, client: MlflowClient, error: Exception) -> None:
         """Returns if the store refuses these records for good; otherwise raises `AwayError`."""
         code = error.error_code if isinstance(error, MlflowException) else None
@@ -119,7 +135,7 @@ class Deliverer:
 
     def _check_run(self, client: MlflowClient) -> str:
         try:
-            run = client.get_run(self._run_id)
+            run = client.get_run(self._journal.run_id)
         except Exception as error:
             if isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise GoneError("the store no longer has this run; delete its folder in the outbox") from error
@@ -140,24 +156,25 @@ class Deliverer:
         if reason is None:
             self._journal.confirm([record["number"]])
             return
-        _log.warning("MLflow refuses a part of run %s (%s): %s", self._run_id, record["kind"], reason)
+        what = (self._journal.run_id, record["kind"], reason)
+        _log.log(self._refusal_level, "MLflow refuses a part of run %s (%s): %s", *what)
         self._journal.set_aside(record["number"], reason)
 
     def _send(self, client: MlflowClient, group: Sequence[Record]) -> None:
-        record, kind = group[0], group[0]["kind"]
+        record, kind, run_id = group[0], group[0]["kind"], self._journal.run_id
         if kind in BATCHED:
-            send_batch(client, self._run_id, group)
+            send_batch(client, run_id, group)
         elif kind == "artifact":
             path = self._journal.folder / "files" / record["staged"] / record["path"] if record["staged"] else None
-            client.log_artifact(self._run_id, str(path or record["path"]), record["folder"])
+            client.log_artifact(run_id, str(path or record["path"]), record["folder"])
         elif kind == "text":
-            client.log_text(self._run_id, record["text"], record["file"])
+            client.log_text(run_id, record["text"], record["file"])
         elif kind == "dataset":
-            send_dataset(client, self._run_id, record)
+            send_dataset(client, run_id, record)
         elif kind == "model":
             folder = self._journal.folder / "files" / record["staged"] if record["staged"] else None
-            deliver_model(client, self._run_id, record, folder)
+            deliver_model(client, run_id, record, folder)
         elif kind == "finish":
-            client.set_terminated(self._run_id, record["status"], end_time=record.get("end_time") or record["time"])
+            client.set_terminated(run_id, record["status"], end_time=record.get("end_time") or record["time"])
         elif kind == "reopen":
-            client.update_run(self._run_id, status="RUNNING")
+            client.update_run(run_id, status="RUNNING")

@@ -2,11 +2,13 @@
 
     mlruns/outbox/RUN_ID/
     ├── journal.jsonl    one record per line, appended when it is logged, with the time of that moment
-    ├── cursor.json      the number of the last record that the store has, and of those that were set aside
+    ├── cursor.json      the number of the last record that the store has, and of those that were set aside; for a
+    │                    run that began without the store, also the id that it was given there
     ├── lock             held by the process that writes and delivers
     └── files/*/         copies of artifacts that are still to be delivered
 
 A record is on disk before anything tries to deliver it, so that neither a dead server nor a killed process loses it.
+A run that begins without the store has a provisional id, which names the folder, and `create` as its first record.
 There is no `fsync`: a power cut may cost the last seconds, in return for an epoch never waiting for the disk.
 """
 
@@ -27,6 +29,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+#: Begins the name of a journal that is being deleted: a rename is atomic, deleting a folder is not.
+REMOVED = ".removed-"
+
 _log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
@@ -38,7 +43,7 @@ class Journal:
     Attributes:
         folder: The journal's folder.
         header: Which run it belongs to and in which store: `uri`, `experiment_id`, `experiment_name`, `run_id`,
-            `run_name`; empty before it is opened or written.
+            `run_name`; empty before it is opened or written. `run_id` there may be a provisional one.
         finished: Whether the run's end is among the records.
         left_at: Time of the last record that an earlier process has left, in milliseconds.
     """
@@ -49,6 +54,7 @@ class Journal:
         self.header: Record = {}
         self.finished = False
         self.left_at: int | None = None
+        self._created_id = ""
         self._lock = FileLock(folder / "lock", thread_local=False)
         self._guard = threading.Lock()
         self._descriptor: int | None = None
@@ -61,17 +67,39 @@ class Journal:
         self._warned = False
         self._error: OSError = OSError(errno.EBADF, "the journal was not opened")
 
-    def open(self) -> bool:
+    @property
+    def run_id(self) -> str:
+        """The store's id of the run, or the provisional one as long as the store does not have the run."""
+        return self._created_id or str(self.header.get("run_id", ""))
+
+    def open(self, *, create: bool = True) -> bool:
         """Takes the lock and reads what an earlier process has left; False if another process holds the lock.
 
+        Args:
+            create: Whether to begin a journal if there is none.
+
         Raises:
+            FileNotFoundError: There is none, perhaps since another process has just delivered it.
             OSError: The folder cannot be read or written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if create:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        else:
+            self._check_presence()
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
             return False
+        if not create:
+            try:
+                self._check_presence()
+            except FileNotFoundError:
+                # The folder that taking the lock has made anew, in place of one that was just removed.
+                with contextlib.suppress(OSError):
+                    (self.folder / "lock").unlink()
+                    self.folder.rmdir()
+                self._lock.release()
+                raise
         self._read()
         # Only the user may read it: a database URI can hold a password.
         self._descriptor = os.open(self.folder / "journal.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -116,6 +144,10 @@ class Journal:
             if record.get("staged"):
                 shutil.rmtree(self.folder / "files" / record["staged"], ignore_errors=True)
 
+    def name_run(self, run_id: str) -> None:
+        """Notes the id that the store has given to a run that began without it; the next `confirm` writes it down."""
+        self._created_id = run_id
+
     def set_aside(self, number: int, reason: str) -> None:
         """Passes over a record that the store refuses, so that it does not hold up the others; it stays on disk."""
         with self._guard:
@@ -149,8 +181,19 @@ class Journal:
 
     def remove(self) -> None:
         """Deletes the journal, whose every record the store has, and gives it up."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        folder = self.folder.with_name(f"{REMOVED}{uuid.uuid4().hex[:12]}")
+        try:
+            # Whoever looks at the outbox meanwhile finds the journal whole or not at all.
+            self.folder.rename(folder)
+        except OSError:
+            folder = self.folder
+        shutil.rmtree(folder, ignore_errors=True)
         self.close()
+
+    def _check_presence(self) -> None:
+        path = self.folder / "journal.jsonl"
+        if not path.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
     def _note(self, record: Record) -> None:
         if record["kind"] == "header":
@@ -181,7 +224,8 @@ class Journal:
 
     def _save_cursor(self) -> None:
         with self._guard:
-            state = {"delivered": self._delivered, "aside": {str(key): value for key, value in self._aside.items()}}
+            aside = {str(key): value for key, value in self._aside.items()}
+            state = {"delivered": self._delivered, "aside": aside, "run_id": self._created_id}
         # A cursor that cannot be written is harmless: delivering a record twice changes nothing.
         with contextlib.suppress(OSError):
             draft = self.folder / "cursor.new"
@@ -189,7 +233,8 @@ class Journal:
             draft.replace(self.folder / "cursor.json")
 
     def _read(self) -> None:
-        cursor = _read_cursor(self.folder / "cursor.json")
+        cursor = read_cursor(self.folder)
+        self._created_id = str(cursor.get("run_id", ""))
         self._delivered = int(cursor.get("delivered", 0))
         self._aside = {int(key): str(value) for key, value in cursor.get("aside", {}).items()}
         path = self.folder / "journal.jsonl"
@@ -215,9 +260,10 @@ def _write_all(descriptor: int, line: bytes) -> None:
         line = line[os.write(descriptor, line) :]
 
 
-def _read_cursor(path: Path) -> dict[str, Any]:
+def read_cursor(folder: Path) -> dict[str, Any]:
+    """Returns what the cursor of a journal's folder says, without a lock; nothing if there is none."""
     try:
-        cursor = json.loads(path.read_text(encoding="utf-8"))
+        cursor = json.loads((folder / "cursor.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return cursor if isinstance(cursor, dict) else {}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import shutil
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
-from src.config.paths import PROJECT_ROOT
 from src.errors import TrackingError
+from src.tracking.address import DEFAULT_OUTBOX
 from src.tracking.delivery import AwayError, Deliverer, Delivery, GoneError
-from src.tracking.journal import Journal
+from src.tracking.journal import REMOVED, Journal, read_cursor
 from src.tracking.store import Store
-
-DEFAULT_OUTBOX = PROJECT_ROOT / "mlruns" / "outbox"
 
 
 def open_journal(store: Store, run_id: str, name: str) -> Journal:
@@ -20,16 +22,14 @@ def open_journal(store: Store, run_id: str, name: str) -> Journal:
     A journal that a dead process has left is taken over, with what is still pending in it. If a living process records
     the same run, this one gets a journal of its own.
     """
-    attempt = 1
-    while True:
-        journal = Journal(store.outbox / (run_id if attempt == 1 else f"{run_id}.{attempt}"))
+    for folder in _candidates(store.outbox, run_id):
+        journal = Journal(folder)
         try:
             if journal.open():
                 break
         except OSError as error:
             journal.open_failed(error)
             break
-        attempt += 1
     # The last header counts: since the journal was begun, the store may have moved.
     if journal.header.get("uri") != store.uri:
         header = journal.append(
@@ -44,13 +44,15 @@ def open_journal(store: Store, run_id: str, name: str) -> Journal:
     return journal
 
 
-def deliver_pending(outbox: Path = DEFAULT_OUTBOX) -> list[Delivery]:
+def deliver_pending(outbox: Path = DEFAULT_OUTBOX, *, quiet: bool = False) -> list[Delivery]:
     """Delivers every journal whose process is gone, and closes the runs of processes that died in the middle.
 
-    Such a run becomes KILLED, with the tag `fitgap.state=lost` and the time of its last record as its end.
+    Such a run becomes KILLED, with the tag `fitgap.state=lost` and the time of its last record as its end. Several
+    processes may do this at once: each journal is delivered by one of them.
 
     Args:
         outbox: Folder of the journals; one that does not exist holds none.
+        quiet: Whether not to warn of records that the store refuses.
 
     Returns:
         What became of each journal. A store that is away is not asked again for the next journal of the same store.
@@ -61,20 +63,43 @@ def deliver_pending(outbox: Path = DEFAULT_OUTBOX) -> list[Delivery]:
     try:
         folders = sorted(path for path in outbox.iterdir() if path.is_dir()) if outbox.exists() else []
         away: dict[str, str] = {}
-        return [_deliver(folder, away) for folder in folders]
+        deliveries = [_deliver(folder, away, quiet) for folder in folders]
+        return [delivery for delivery in deliveries if delivery]
     except OSError as error:
         raise TrackingError(f"The outbox {outbox} cannot be read or written: {error}.") from error
 
 
 def deliver_command(outbox: Path) -> str:
-    """Returns the command that delivers an outbox."""
-    return "python -m src.deliver" + ("" if outbox == DEFAULT_OUTBOX else f" --outbox {shlex.quote(str(outbox))}")
+    """Returns the command that delivers an outbox, also from a shell with another `FITGAP_OUTBOX_DIR`."""
+    folder = outbox.absolute()
+    return "python -m src.deliver" + ("" if folder == DEFAULT_OUTBOX else f" --outbox {shlex.quote(str(folder))}")
 
 
-def _deliver(folder: Path, away: dict[str, str]) -> Delivery:
+def _candidates(outbox: Path, run_id: str) -> Iterator[Path]:
+    """Yields the folders that a run's journal may be in: first those of a run that began without the store."""
+    yield from _find_deferred(outbox, run_id)
+    yield outbox / run_id
+    for attempt in count(2):
+        yield outbox / f"{run_id}.{attempt}"
+
+
+def _find_deferred(outbox: Path, run_id: str) -> list[Path]:
+    """Returns the journals that go by a provisional id, but whose run has this one by now."""
+    return [folder for folder in sorted(outbox.glob("local-*")) if read_cursor(folder).get("run_id") == run_id]
+
+
+def _deliver(folder: Path, away: dict[str, str], quiet: bool) -> Delivery | None:
+    """Delivers one journal; None if another process was faster."""
+    if folder.name.startswith(REMOVED):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
     journal = Journal(folder)
     command = deliver_command(folder.parent)
-    if not journal.open():
+    try:
+        opened = journal.open(create=False)
+    except FileNotFoundError:
+        return None
+    if not opened:
         return Delivery(
             delivered=False, active=True, run_id=folder.name, reason="its process is alive and delivers it",
             command=command,
@@ -83,9 +108,9 @@ def _deliver(folder: Path, away: dict[str, str]) -> Delivery:
         damaged = f"{folder / 'journal.jsonl'} does not say which run it belongs to"
         journal.close()
         return Delivery(delivered=False, pending=journal.count(), run_id=folder.name, reason=damaged, command=command)
-    uri, run_id, name = (str(journal.header[key]) for key in ("uri", "run_id", "run_name"))
-    reason = away[uri] if uri in away else _drain(journal, away)
-    pending = journal.count()
+    uri, name = str(journal.header["uri"]), str(journal.header["run_name"])
+    reason = away[uri] if uri in away else _drain(journal, away, quiet)
+    pending, run_id = journal.count(), journal.run_id
     if reason is None:
         journal.remove()
     else:
@@ -93,17 +118,19 @@ def _deliver(folder: Path, away: dict[str, str]) -> Delivery:
     return Delivery(delivered=reason is None, pending=pending, reason=reason, command=command, run_id=run_id, name=name)
 
 
-def _drain(journal: Journal, away: dict[str, str]) -> str | None:
+def _drain(journal: Journal, away: dict[str, str], quiet: bool) -> str | None:
     """Delivers an open journal; returns what was in the way."""
-    deliverer = Deliverer(journal)
+    deliverer = Deliverer(journal, quiet=quiet)
     journal.recall()
     try:
+        while deliverer.deliver_next():
+            pass
         if not journal.finished and not _has_living_sibling(journal) and deliverer.is_running():
             # The end is the last sign of life, not the moment at which somebody looks.
             journal.append("tags", values={"fitgap.state": "lost"})
             journal.append("finish", status="KILLED", end_time=journal.left_at)
-        while deliverer.deliver_next():
-            pass
+            while deliverer.deliver_next():
+                pass
     except GoneError as error:
         return str(error)
     except AwayError as error:
@@ -115,11 +142,12 @@ def _drain(journal: Journal, away: dict[str, str]) -> str | None:
 
 def _has_living_sibling(journal: Journal) -> bool:
     """Returns whether another process is recording the same run."""
-    run_id = str(journal.header["run_id"])
-    for folder in journal.folder.parent.glob(f"{run_id}*"):
+    outbox = journal.folder.parent
+    for folder in [*outbox.glob(f"{journal.run_id}*"), *_find_deferred(outbox, journal.run_id)]:
         if folder != journal.folder:
             sibling = Journal(folder)
-            if not sibling.open():
-                return True
-            sibling.close()
+            with contextlib.suppress(FileNotFoundError):
+                if not sibling.open(create=False):
+                    return True
+                sibling.close()
     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from src.errors import TrackingError
 from src.tracking.address import check_reachable, short_reason, show_uri
 from src.tracking.batch import MAX_METRICS, MAX_PARAMS
 from src.tracking.courier import Courier
+from src.tracking.creation import JOURNAL_TAG, create_run, is_away, make_provisional_id
 from src.tracking.delivery import Delivery
 from src.tracking.journal import Journal
 from src.tracking.logged_model import MODEL_NAME
@@ -33,14 +35,12 @@ class TrackedRun:
     is sent, with the time at which it was logged. After `finish`, logging is a `TrackingError`.
 
     Attributes:
-        run_id: MLflow's id of the run.
         store: Where it is recorded.
         name: Name of the run.
     """
 
-    def __init__(self, store: Store, run_id: str, name: str, journal: Journal) -> None:
+    def __init__(self, store: Store, name: str, journal: Journal) -> None:
         """Takes an open journal; use `start_run` or `resume_run` instead."""
-        self.run_id = run_id
         self.store = store
         self.name = name
         self._journal = journal
@@ -48,6 +48,11 @@ class TrackedRun:
         self._guard = threading.Lock()
         self._monitor: SystemMonitor | None = None
         self._courier = Courier(journal)
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of the run; as long as the store does not have a deferred run, a provisional one of ours."""
+        return self._journal.run_id
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Logs params; a value beyond MLflow's 6000 characters is shortened and says so."""
@@ -106,13 +111,12 @@ class TrackedRun:
             "dataset", name=name, source=source, digest=digest[:MAX_DIGEST_LENGTH], profile=whole, context=context
         )
 
-    def log_model(self, folder: Path, step: int, params: Mapping[str, object] | None = None) -> None:
+    def log_model(self, folder: Path, step: int) -> None:
         """Logs a model as the run's logged model named `model`.
 
         Args:
             folder: What `src.tracking.model.save_model` has written; it may vanish afterwards.
             step: Epoch whose weights it holds; the run's metrics of this step become the model's.
-            params: Params of the model besides those of the run.
 
         Raises:
             FileNotFoundError: The folder holds no saved model.
@@ -120,8 +124,7 @@ class TrackedRun:
         if not (folder / "MLmodel").is_file():
             raise FileNotFoundError(f"{folder} holds no saved model: its file MLmodel is missing.")
         staged = stage_copy(self._journal, folder, MODEL_NAME)
-        values = {key: shorten(str(value), MAX_PARAM_LENGTH) for key, value in (params or {}).items()}
-        self._log("model", staged=staged, path=str(folder.absolute()), step=step, params=values)
+        self._log("model", staged=staged, path=str(folder.absolute()), step=step)
 
     def finish(self, status: str = "FINISHED", timeout_seconds: float = 30.0) -> Delivery:
         """Ends the run and waits until the store has everything.
@@ -181,8 +184,9 @@ def start_run(
     tags: Mapping[str, str],
     parent_run_id: str | None = None,
     system_metrics: bool = False,
+    defer: bool = False,
 ) -> TrackedRun:
-    """Starts a run; unlike what follows, this needs the store to answer.
+    """Starts a run; unlike what follows, this needs the store to answer, unless the start may be deferred.
 
     Args:
         store: Where to record it.
@@ -190,27 +194,49 @@ def start_run(
         tags: Tags from the start, such as those of `describe_environment`.
         parent_run_id: The sweep's run, for a run that belongs to one.
         system_metrics: Whether to log the use of processor, memory, disk, network and GPU.
+        defer: Whether the run may begin while the store is away, for a store that was found good before. Its journal
+            then has the store create it, with the time of this call as its start, as soon as the store is back. What
+            the store refuses is an error all the same.
 
     Raises:
-        TrackingError: The store does not answer, or refuses.
+        TrackingError: The store does not answer and the start may not be deferred, or it refuses.
     """
-    check_reachable(store.uri)
+    start_time = int(time.time() * 1000)
     all_tags = {key: shorten(str(value), MAX_TAG_LENGTH) for key, value in tags.items()}
     if parent_run_id:
         all_tags["mlflow.parentRunId"] = parent_run_id
+    provisional_id = make_provisional_id()
+    if defer:
+        # In any case: a run may have been created although the answer was lost.
+        all_tags[JOURNAL_TAG] = provisional_id
     try:
-        created = connect(store.uri).create_run(store.experiment_id, run_name=name, tags=all_tags)
+        run_id = create_run(store, name, all_tags, start_time)
     except Exception as error:
+        if defer and is_away(error):
+            return _start_deferred(store, name, all_tags, start_time, provisional_id, system_metrics)
+        if isinstance(error, TrackingError):
+            raise
         raise _cannot("start the run", store, error) from error
-    run_id = str(created.info.run_id)
-    run = TrackedRun(store, run_id, name, open_journal(store, run_id, name))
+    run = TrackedRun(store, name, open_journal(store, run_id, name))
     if system_metrics:
         run.monitor_system()
     return run
 
 
+def _start_deferred(
+    store: Store, name: str, tags: Mapping[str, str], start_time: int, provisional_id: str, system_metrics: bool
+) -> TrackedRun:
+    journal = open_journal(store, provisional_id, name)
+    journal.append("create", journal_id=provisional_id, name=name, tags=dict(tags), start_time=start_time)
+    if system_metrics:
+        _log.warning("System metrics are not logged for %s, which begins while the tracking store is away.", name)
+    return TrackedRun(store, name, journal)
+
+
 def resume_run(store: Store, run_id: str) -> TrackedRun:
     """Attaches to an existing run, takes over what a dead process has left of it, and opens it again if it has ended.
+
+    For sweepers: a sweep that goes on in another process, after an interrupt or a crash, keeps its parent run.
 
     Raises:
         TrackingError: The store does not answer, or does not have the run.
@@ -226,7 +252,7 @@ def resume_run(store: Store, run_id: str) -> TrackedRun:
     journal = open_journal(store, run_id, name)
     if journal.finished or info.status != "RUNNING":
         journal.append("reopen")
-    return TrackedRun(store, run_id, name, journal)
+    return TrackedRun(store, name, journal)
 
 
 def _cannot(what: str, store: Store, error: Exception) -> TrackingError:
