@@ -7,32 +7,39 @@ with 0 if nothing is left over, 1 otherwise. Runs that are still going deliver b
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from src.entry import run_command
 
-def main() -> int:
-    """Delivers the outbox, prints one line per run and returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m src.deliver", description=__doc__.split("\n")[0])
-    parser.add_argument("--outbox", type=Path, help="folder of what is pending (default: mlruns/outbox)")
+
+def main() -> None:
+    """Delivers the outbox and prints one line per run.
+
+    Raises:
+        TrackingError: Something is left over.
+    """
+    parser = argparse.ArgumentParser(prog="python -m src.deliver", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--outbox", type=Path, help="folder of what is pending (default: FITGAP_OUTBOX_DIR, else mlruns/outbox)"
+    )
     arguments = parser.parse_args()
 
-    from src.errors import FitgapError
-    from src.tracking.outbox import DEFAULT_OUTBOX, deliver_pending
+    from src.errors import TrackingError
+    from src.tracking.address import locate_outbox
+    from src.tracking.outbox import deliver_pending
 
-    try:
-        deliveries = deliver_pending(arguments.outbox or DEFAULT_OUTBOX)
-    except FitgapError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    deliveries = deliver_pending(arguments.outbox or locate_outbox())
     for delivery in deliveries:
         state = "delivered" if delivery.delivered else "running" if delivery.active else "PENDING"
         detail = f"{delivery.pending} records: {delivery.reason}" if state == "PENDING" else delivery.reason or ""
         print(f"{state:9}  {delivery.name or delivery.run_id}  {delivery.run_id}  {detail}".rstrip())
     if not deliveries:
         print("Nothing is pending.")
-    return int(any(not delivery.delivered and not delivery.active for delivery in deliveries))
+    left = [delivery for delivery in deliveries if not delivery.delivered and not delivery.active]
+    if left:
+        count = "One run is" if len(left) == 1 else f"{len(left)} runs are"
+        raise TrackingError(f"{count} still pending. Once the store takes them: {left[0].command}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

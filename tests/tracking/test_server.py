@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from src import deliver
+from src.entry import run_command
 from src.tracking.outbox import deliver_pending, open_journal
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import PROJECT_ROOT, Store, connect
@@ -174,18 +176,38 @@ def test_a_journal_that_another_has_already_delivered_changes_nothing(
 def test_the_command_says_what_is_pending_and_exits_with_one(
     dead_store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["deliver", "--outbox", str(dead_store.outbox)])
-    assert deliver.main() == 0
+    monkeypatch.setattr(sys, "argv", ["deliver"])
+    monkeypatch.setenv("FITGAP_OUTBOX_DIR", str(dead_store.outbox))
+    deliver.main()
     assert capsys.readouterr().out == "Nothing is pending.\n"
 
     for name in ("one", "two"):
         journal = open_journal(dead_store, f"{name:0<32}", name)
         journal.append("metrics", step=1, values={"val_loss": 0.5})
         journal.close()
-    assert deliver.main() == 1
-    lines = capsys.readouterr().out.splitlines()
+    with pytest.raises(SystemExit, match="1"):
+        run_command(deliver.main)
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
     assert [line.split()[:2] for line in lines] == [["PENDING", "one"], ["PENDING", "two"]]
     assert lines[0].endswith("1 records: connection refused")
+    assert said.err.startswith("Error: 2 runs are still pending.")
+    assert said.err.endswith(f"python -m src.deliver --outbox {dead_store.outbox}\n")
+
+
+def test_ctrl_c_ends_the_command_without_a_traceback(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        journal = open_journal(Store(uri, "1", "fitgap", tmp_path), "0" * 32, "tiny")
+        journal.append("finish", status="FINISHED")
+        journal.close()
+        command = [sys.executable, "-m", "src.deliver", "--outbox", str(tmp_path)]
+        with subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=-1, stderr=-1, text=True) as process:
+            silent.settimeout(60)
+            with silent.accept()[0]:
+                process.send_signal(signal.SIGINT)
+                said = process.communicate(timeout=60)
+    assert (process.returncode, *said) == (130, "", "")
 
 
 def test_a_journal_without_a_header_is_reported_and_left(tmp_path: Path) -> None:
