@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import TextIO
 
 from src.config.messages import COMPOSITION_ERRORS
 from src.errors import FitgapError
 from src.explanation import describe_error, exit_code
 
-#: Exit code of a command that was interrupted, as shells report it: 128 plus SIGINT.
-INTERRUPTED = 130
+#: Exit codes of a command that a signal ended, as shells report them: 128 plus the signal's number.
+INTERRUPTED, TERMINATED = 130, 143
+
+#: What Hydra writes above the error of a job, followed by all the overrides that the person has just typed.
+_HYDRAS_PREFACE = "Error executing job with overrides:"
 
 
 def run_command(command: Callable[[], object]) -> None:
     """Runs an entry point's function and exits: 0 when done, else with a message on stderr instead of a traceback.
 
     Hydra prints and swallows errors on its own unless `HYDRA_FULL_ERROR` is set; it is, for the time of the call, so
-    that they arrive here. A user who sets it gets the traceback.
+    that they arrive here. A user who sets it gets the traceback. SIGTERM, which `kill`, a shutdown and batch systems
+    send, ends a command as Ctrl-C does.
 
     Raises:
-        SystemExit: Always, with 0, the error's own exit code, or 130 after Ctrl-C.
+        SystemExit: Always, with 0, the error's own exit code, 130 after Ctrl-C, or 143 after SIGTERM.
         Exception: A defect of ours, with its traceback.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    terminated = threading.Event()
     try:
-        command()
+        with _interrupt_on_sigterm(terminated), contextlib.redirect_stderr(_WithoutPreface(sys.stderr)):
+            command()
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(TERMINATED if terminated.is_set() else INTERRUPTED)
     except (FitgapError, OSError, ValueError, *COMPOSITION_ERRORS) as error:
         known = describe_error(error)
         if known is None or wants_traceback:
@@ -42,6 +53,38 @@ def run_command(command: Callable[[], object]) -> None:
         if not wants_traceback:
             os.environ.pop("HYDRA_FULL_ERROR", None)
     sys.exit(0)
+
+
+@contextlib.contextmanager
+def _interrupt_on_sigterm(received: threading.Event) -> Iterator[None]:
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _WithoutPreface(io.TextIOBase):
+    """Passes on what is written to a stream, except Hydra's preface to an error."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return len(text) if text.startswith(_HYDRAS_PREFACE) else self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
 
 
 def discard_job_output(output_dir: Path, job_name: str) -> None:

@@ -26,6 +26,7 @@ from src.recording import (
     log_inputs,
 )
 from src.runtime import begin_run, choose_precision
+from src.tracking.reconciliation import reconcile
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import open_store
 from src.training.training import Training
@@ -67,6 +68,8 @@ def execute_run(config: RunConfig, output_dir: Path, *, name: str, console: Cons
         KeyboardInterrupt: The user ended it.
     """
     store = open_store(config.tracking)
+    if config.tracking.parent_run_id is None:
+        reconcile(store)
     dataset = open_dataset(config.dataset)
     started = time.perf_counter()
     run = start_run(
@@ -75,6 +78,8 @@ def execute_run(config: RunConfig, output_dir: Path, *, name: str, console: Cons
         tags=describe_run(config),
         parent_run_id=config.tracking.parent_run_id,
         system_metrics=config.tracking.system_metrics,
+        # The sweep has found the store good; should it have gone since, the run is recorded and created there later.
+        defer=config.tracking.parent_run_id is not None,
     )
     with close_run(run, output_dir, console):
         metrics, history = _train(config, dataset, run, output_dir, name, console)
@@ -97,7 +102,8 @@ def _train(
     training = Training(config, dataset, network, precision=precision)
     progress = TrainingConsole(console, config.trainer.epochs)
     try:
-        training.execute([progress, EpochTracker(run)])
+        # Recorded first, shown then: what a person has seen is in the store, also when the next thing is Ctrl-C.
+        training.execute([EpochTracker(run), progress])
     except BaseException:
         # What was measured is kept; that it cannot be written must not hide why the training ended.
         with contextlib.suppress(OSError, StorageError):

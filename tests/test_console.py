@@ -107,7 +107,7 @@ def test_a_negative_gap_keeps_its_sign() -> None:
 def test_each_epoch_that_is_the_best_so_far_is_marked_and_no_other() -> None:
     console, file = open_file()
     follow(TrainingConsole(console, 5), 0.5, 0.75, 0.625, 0.75, 0.875)
-    assert [line.endswith("  best") for line in file.getvalue().splitlines()[2:]] == [True, True, False, False, True]
+    assert [line.endswith(" best") for line in file.getvalue().splitlines()[2:]] == [True, True, False, False, True]
 
 
 def test_an_epochs_line_fits_into_a_terminal_of_eighty_columns() -> None:

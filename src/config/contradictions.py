@@ -35,6 +35,11 @@ def _contradict_augmentation(augmentation: AugmentationConfig) -> Iterator[str]:
             "augmentation.shear_degrees times augmentation.strength must be below 90, but got "
             f"{augmentation.shear_degrees:g} times {strength:g}: an image sheared by 90 degrees is a line."
         )
+    if augmentation.name == "none" and strength == 0 and (augmentation.has_flip or augmentation.has_range):
+        yield (
+            "augmentation=none is switched off by augmentation.strength=0, so the ranges given have no effect. Choose "
+            "the option that has them, such as augmentation=affine."
+        )
     if strength > 0 and not (augmentation.has_flip or augmentation.has_range):
         # A grid over the strength would compare equal networks and show nothing of it.
         yield (

@@ -14,7 +14,7 @@ from src.tracking.records import RunRecord
 
 #: Columns of the comparison: heading for people, key in the CSV.
 COLUMNS = {
-    "best val accuracy": "best_val_accuracy",
+    "best val": "best_val_accuracy",
     "at epoch": "best_epoch",
     "gap there": "best_gap_accuracy",
     "final gap": "final_gap_accuracy",

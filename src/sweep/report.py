@@ -14,10 +14,14 @@ from rich.console import Console
 from src.console import print_facts, print_table
 from src.errors import StorageError
 from src.sweep.comparison import COLUMNS, Comparison, compare_runs
+from src.tracking.reconciliation import reconcile
 from src.tracking.records import load_children
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
 from src.tracking.sweeps import add_to_run, find_sweep
+
+#: How long a report waits for what dead processes have left on disk.
+_RECONCILE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ def rebuild_report(parent_run_id: str | None, *, uri: str | None, output: Path |
         StorageError: The folder cannot be written.
     """
     store, parent = find_sweep(parent_run_id, uri)
+    # Runs that were killed, or whose end the store has missed, are to appear as what they are.
+    reconcile(store).join(_RECONCILE_SECONDS)
     with tempfile.TemporaryDirectory() as temporary:
         folder = output or Path(temporary)
         report = build_report(store, parent.run_id, folder, title_report(store, parent.name))

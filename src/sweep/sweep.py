@@ -19,6 +19,7 @@ from src.sweep.comparison import Comparison
 from src.sweep.grid import Cell
 from src.sweep.report import build_report, print_comparison, record_report, title_report
 from src.tracking.facts import describe_environment
+from src.tracking.reconciliation import reconcile
 from src.tracking.records import load_children
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import Store, open_store
@@ -68,6 +69,7 @@ def execute_sweep(sweep: Sweep) -> Comparison | None:
         KeyboardInterrupt: The user ended it.
     """
     store = open_store(sweep.configs[0].tracking)
+    reconcile(store)
     preparation = sweep.application.prepare(sweep.configs)
     make_folder(sweep.folder)
     parent = start_parent(store, sweep, preparation.warnings)

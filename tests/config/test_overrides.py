@@ -117,6 +117,10 @@ WRONG = {
         "model.head=sigmoid separates two classes, but the data set has 10. Set model.head=softmax.",
     ),
     "a key without a default must be given": (["dataset=image_folder"], "dataset.url has no default and must be given"),
+    "a range of an augmentation that is off is a contradiction": (
+        ["augmentation.rotation_degrees=20"],
+        "augmentation=none is switched off by augmentation.strength=0, so the ranges given have no effect.",
+    ),
     "a tag of one's own is appended with a plus": (
         ["tracking.tags.note=hello"],
         "tracking.tags.note is not there yet. Append it with a plus: +tracking.tags.note=…",
