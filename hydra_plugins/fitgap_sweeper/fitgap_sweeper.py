@@ -68,7 +68,8 @@ class FitgapSweeper(Sweeper):
         configs = check_cells(cells, self._compose, application)
 
         # MLflow and matplotlib take a second to import: not before the cells have been found right.
-        from src.sweep.sweep import Sweep, execute_sweep
+        from src.sweep.plan import Sweep
+        from src.sweep.sweep import execute_sweep
 
         return execute_sweep(
             Sweep(

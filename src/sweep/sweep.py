@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.utils import JobReturn, JobStatus
-from rich.console import Console
-
 from src.closing import print_closing
-from src.config.run import RunConfig
 from src.console import print_facts
-from src.errors import FitgapError, StorageError, TrackingError
-from src.explanation import describe_error
-from src.sweep.application import Application
+from src.errors import FitgapError, StorageError
 from src.sweep.comparison import Comparison
-from src.sweep.grid import Cell
+from src.sweep.execution import run_cells
+from src.sweep.plan import Sweep
 from src.sweep.report import build_report, print_comparison, record_report, title_report
 from src.tracking.facts import describe_environment
 from src.tracking.reconciliation import reconcile
-from src.tracking.records import load_children
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import Store, open_store
 from src.tracking.sweeps import add_to_run, discard_models
@@ -32,27 +25,6 @@ class FailedCellsError(FitgapError):
 
 #: MLflow's status of the parent run by `fitgap.state`.
 _STATUSES = {"complete": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """What a sweep needs to run.
-
-    Attributes:
-        cells: What shall be run.
-        configs: The configuration of each, checked.
-        launch: Runs one job with the given overrides and number, and returns how it ended.
-        application: Prepares the cells.
-        folder: Folder for the files of the sweep.
-        console: Where the person who started it looks.
-    """
-
-    cells: Sequence[Cell]
-    configs: Sequence[RunConfig]
-    launch: Callable[[Sequence[str], int], JobReturn]
-    application: Application
-    folder: Path
-    console: Console
 
 
 def execute_sweep(sweep: Sweep) -> Comparison | None:
@@ -124,51 +96,19 @@ def close_sweep(sweep: Sweep, store: Store, parent: TrackedRun, state: str) -> C
 
 def start_parent(store: Store, sweep: Sweep, warnings: Sequence[str]) -> TrackedRun:
     """Starts the parent run, under which the cells' runs appear."""
-    axes: dict[str, list[str]] = {}
-    for cell in sweep.cells:
-        for key, value in cell.axes.items():
-            values = axes.setdefault(key, [])
-            if value not in values:
-                values.append(value)
-    choices = " and ".join(f"{key}={','.join(values)}" for key, values in axes.items()) or "one configuration"
     tags = {
         **describe_environment(),
         **sweep.configs[0].tracking.tags,
         "fitgap.kind": "sweep",
         "fitgap.state": "running",
-        "fitgap.question": f"Which of {choices} generalizes best on {sweep.configs[0].dataset.name}?",
+        "fitgap.question": sweep.question,
     }
     if warnings:
         tags["fitgap.warnings"] = "\n".join(warnings)
-    parent = start_run(store, name=_name_sweep(sweep), tags=tags)
-    parent.log_params(
-        {**{f"grid.{key}": ",".join(values) for key, values in axes.items()}, "num_cells": len(sweep.cells)}
-    )
+    parent = start_run(store, name=sweep.name, tags=tags)
+    axes = {f"grid.{key}": ",".join(values) for key, values in sweep.axes.items()}
+    parent.log_params({**axes, "num_cells": len(sweep.cells)})
     return parent
-
-
-def run_cells(
-    sweep: Sweep, store: Store, parent: TrackedRun, found_overrides: Sequence[Sequence[str]]
-) -> list[tuple[Cell, str]]:
-    """Runs the cells one after another and returns those that failed, each with its reason."""
-    errors = []
-    for cell, found in zip(sweep.cells, found_overrides, strict=True):
-        sweep.console.rule(f"{cell.number + 1}/{len(sweep.cells)}  {cell.name}")
-        place = {
-            "tracking.experiment": store.experiment_name,
-            "tracking.experiment_id": store.experiment_id,
-            "tracking.parent_run_id": parent.run_id,
-            "tracking.arm": cell.name,
-            "tracking.trial_number": str(cell.number),
-        }
-        overrides = [*cell.overrides, *found, *(f"{key}={_quote(value)}" for key, value in place.items())]
-        error = _launch(sweep, overrides, cell.number)
-        if error is not None:
-            message = describe_error(error) or f"{type(error).__name__}: {error}"
-            sweep.console.print(f"Failed: {message}", style="red")
-            errors.append((cell, message))
-            _record_failure(sweep, store, parent, cell, message)
-    return errors
 
 
 def settle_models(sweep: Sweep, store: Store, parent: TrackedRun, comparison: Comparison, *, measure: bool) -> None:
@@ -188,54 +128,9 @@ def settle_models(sweep: Sweep, store: Store, parent: TrackedRun, comparison: Co
     discard_models(store, [row.run_id for row in comparison.ranking[tracking.keep_models :]])
 
 
-def _launch(sweep: Sweep, overrides: Sequence[str], number: int) -> BaseException | None:
-    try:
-        result = sweep.launch(overrides, number)
-    except SystemExit as error:
-        # Hydra catches exceptions of a job, but not this one, which would end the whole sweep.
-        return error
-    if result.status is JobStatus.COMPLETED:
-        return None
-    # Reading `return_value` would raise, and print on its own.
-    failure = result._return_value
-    return failure if isinstance(failure, BaseException) else RuntimeError("The job ended without a result.")
-
-
-def _record_failure(sweep: Sweep, store: Store, parent: TrackedRun, cell: Cell, message: str) -> None:
-    """Records a cell that failed before it had a run of its own, so that the comparison misses none."""
-    try:
-        numbers = {record.tags.get("fitgap.trial_number") for record in load_children(store, parent.run_id)}
-        if str(cell.number) not in numbers:
-            _start_failed_run(store, parent, cell, message)
-    except TrackingError as error:
-        # Whatever else happened, the sweep goes on; at its end the exit code tells of the failure.
-        sweep.console.print(str(error), style="yellow")
-
-
-def _start_failed_run(store: Store, parent: TrackedRun, cell: Cell, message: str) -> None:
-    tags = {
-        "fitgap.kind": "trial",
-        "fitgap.state": "failed",
-        "fitgap.arm": cell.name,
-        "fitgap.trial_number": str(cell.number),
-        "fitgap.error": message,
-    }
-    start_run(store, name=cell.name, tags=tags, parent_run_id=parent.run_id).finish("FAILED")
-
-
-def _name_sweep(sweep: Sweep) -> str:
-    keys = ", ".join(dict.fromkeys(key for cell in sweep.cells for key in cell.axes)) or "one cell"
-    return f"grid of {keys}"
-
-
 def _print_plan(sweep: Sweep, parent: TrackedRun, store: Store) -> None:
     facts = [
         ("cells", f"{len(sweep.cells)}, one after another"),
         ("parent run", f"{parent.run_id} in experiment {store.experiment_name}"),
     ]
-    print_facts(sweep.console, _name_sweep(sweep), facts)
-
-
-def _quote(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    print_facts(sweep.console, sweep.name, facts)
