@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import socket
@@ -60,13 +61,19 @@ def shrink(folder: Path, cache_dir: Path) -> list[str]:
     return [*TINY, *outputs, f"dataset.cache_dir={cache_dir}", f"tracking.uri={locate_store(folder)}"]
 
 
-def run_module(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs `python -m MODULE` in the project's root, without a tracking URI from outside."""
-    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+def make_environment(outbox: Path | None = None) -> dict[str, str]:
+    """Returns the environment without the tracking URI and the outbox that it may name, perhaps with another one."""
+    left_out = ("MLFLOW_TRACKING_URI", "FITGAP_OUTBOX_DIR")
+    environment = {key: value for key, value in os.environ.items() if key not in left_out}
+    return environment if outbox is None else {**environment, "FITGAP_OUTBOX_DIR": str(outbox)}
+
+
+def run_module(module: str, *arguments: str, outbox: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m MODULE` in the project's root."""
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=PROJECT_ROOT,
-        env=environment,
+        env=make_environment(outbox),
         capture_output=True,
         text=True,
         timeout=240,
@@ -297,55 +304,125 @@ def test_a_refused_configuration_leaves_no_folder_behind(train: Command, tmp_pat
 def test_a_tracking_server_that_dies_during_a_run_costs_neither_the_run_nor_a_metric(
     arguments: list[str], tmp_path: Path
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    serve = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}"),
-        *("--artifacts-destination", str(tmp_path / "served")),
-    ]
-    address = f"http://127.0.0.1:{port}"
-    server = start_server(serve, port)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "src.train", *arguments, f"tracking.uri={address}", "trainer.epochs=300"],
-        cwd=PROJECT_ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    address, serve = prepare_server(tmp_path)
+    server = start_server(serve)
+    process = start_training(tmp_path, *arguments, f"tracking.uri={address}", "trainer.epochs=300")
     try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.strip().startswith("3/300"):
-                break
+        wait_for_epoch(process, "3/300")
         kill_server(server)
         output, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors
         assert "python -m src.deliver" in output
 
-        server = start_server(serve, port)
-        delivery = run_module("src.deliver")
+        server = start_server(serve)
+        delivery = run_module("src.deliver", outbox=tmp_path / "outbox")
         assert delivery.returncode == 0, delivery.stdout + delivery.stderr
         (run,) = runs(address)
         assert run.info.status == "FINISHED"
         points = MlflowClient(address).get_metric_history(run.info.run_id, "val_accuracy")
         assert [point.step for point in points] == list(range(1, 301))
         assert artifacts(address, run) >= RUN_ARTIFACTS
+        assert find_in_checkout(address) == []
     finally:
         process.kill()
         kill_server(server)
 
 
-def start_server(command: list[str], port: int) -> subprocess.Popen[bytes]:
+@pytest.mark.slow
+def test_a_tracking_server_that_dies_in_the_first_cell_of_a_grid_costs_none_of_its_cells(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    address, serve = prepare_server(tmp_path)
+    server = start_server(serve)
+    overrides = [f"tracking.uri={address}", "trainer.epochs=100", "seed=1,2"]
+    process = start_training(tmp_path, "-m", *arguments, *overrides)
+    try:
+        wait_for_epoch(process, "3/100")
+        (parent,) = [run for run in runs(address) if run.data.tags["fitgap.kind"] == "sweep"]
+        kill_server(server)
+        output, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors
+        assert "Traceback" not in output + errors
+        said = " ".join(output.split())
+        assert f"Later: python -m src.deliver, then python -m src.report {parent.info.run_id}" in said
+        assert "deliver later with: python -m src.deliver --outbox" in said
+
+        server = start_server(serve)
+        delivery = run_module("src.deliver", outbox=tmp_path / "outbox")
+        assert delivery.returncode == 0, delivery.stdout + delivery.stderr
+        assert list((tmp_path / "outbox").iterdir()) == []
+        parent, *cells = runs(address)
+        assert parent.info.status == "FINISHED"
+        assert [cell.data.tags["fitgap.arm"] for cell in cells] == ["seed=1", "seed=2"]
+        for cell in cells:
+            assert cell.data.tags["mlflow.parentRunId"] == parent.info.run_id
+            assert (cell.info.status, cell.data.tags["fitgap.state"]) == ("FINISHED", "complete")
+            points = MlflowClient(address).get_metric_history(cell.info.run_id, "val_accuracy")
+            assert [point.step for point in points] == list(range(1, 101))
+            assert artifacts(address, cell) >= RUN_ARTIFACTS
+        # The second began while the server was away, and ended before it was back.
+        assert cells[0].info.end_time <= cells[1].info.start_time < cells[1].info.end_time
+
+        report = run_module("src.report", parent.info.run_id, "--uri", address, "--output", str(tmp_path / "report"))
+        assert report.returncode == 0, report.stderr
+        with (tmp_path / "report" / "comparison.csv").open(encoding="utf-8", newline="") as table:
+            rows = list(csv.DictReader(table))
+        assert [(row["state"], float(row["epochs_run"])) for row in rows] == [("complete", 100)] * 2
+        assert artifacts(address, parent) == {"comparison.csv", "comparison.png"}
+        assert find_in_checkout(address) == []
+    finally:
+        process.kill()
+        kill_server(server)
+
+
+def find_in_checkout(address: str) -> list[Path]:
+    """Returns the journals in the checkout's own outbox that belong to a store."""
+    journals = (PROJECT_ROOT / "mlruns" / "outbox").glob("*/journal.jsonl")
+    return [journal for journal in journals if address in journal.read_text(encoding="utf-8")]
+
+
+def start_training(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Starts `python -m src.train`, with the outbox of servers in the test's folder."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "src.train", *arguments],
+        cwd=PROJECT_ROOT,
+        env=make_environment(folder / "outbox"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_epoch(process: subprocess.Popen[str], epoch: str) -> None:
+    """Reads what a training says until it has finished an epoch, such as 3/300."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip().startswith(epoch):
+            return
+
+
+def prepare_server(folder: Path) -> tuple[str, list[str]]:
+    """Returns the address and the command of a tracking server of the test's own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    serve = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}"),
+        *("--artifacts-destination", str(folder / "served"), "--port", str(port)),
+    ]
+    return f"http://127.0.0.1:{port}", serve
+
+
+def start_server(command: list[str]) -> subprocess.Popen[bytes]:
     """Starts a tracking server in a process group of its own and waits until it answers."""
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     for _ in range(600):
         with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
+            if client.connect_ex(("127.0.0.1", int(command[-1]))) == 0:
                 return server
         time.sleep(0.1)
-    raise TimeoutError(f"No server on port {port}.")
+    raise TimeoutError(f"No server on port {command[-1]}.")
 
 
 def kill_server(server: subprocess.Popen[bytes]) -> None:
