@@ -2,8 +2,8 @@
 
     python -m benchmarks.tracking
 
-Both train recipe A1's network on 2,000 made-up images of 150 x 150 pixels in batches of 100, from the same pipeline,
-with the same evaluation of 500 training and 1,000 validation images after every epoch. One is Keras's `fit` with
+Both train recipe A1's network on 1,000 made-up images of 150 x 150 pixels in batches of 100, from the same pipeline,
+with the same evaluation of 250 training and 500 validation images after every epoch. One is Keras's `fit` with
 nothing but that evaluation; the other is fitgap's `Training` with console, metrics to a real SQLite store, the check
 for NaN after every step and the best epoch's weights kept. They take turns; the first epoch of each turn, which traces
 the graph, is not counted.
@@ -44,8 +44,8 @@ from src.tracking.store import Store, open_store  # noqa: E402
 from src.training.pipeline import build_evaluation_batches, build_training_batches  # noqa: E402
 from src.training.training import Training  # noqa: E402
 
-IMAGE_SIZE, TRAIN, TRAIN_EVAL, VAL = 150, 2000, 500, 1000
-COUNTED_EPOCHS, ROUNDS = 3, 4
+IMAGE_SIZE, TRAIN, TRAIN_EVAL, VAL = 150, 1000, 250, 500
+COUNTED_EPOCHS, ROUNDS = 3, 5
 
 CONFIG = RunConfig(
     dataset=DatasetConfig(name="made up", image_size=IMAGE_SIZE, cache_dir="unused"),

@@ -21,6 +21,7 @@ from src.config.paths import PROJECT_ROOT
 from src.config.run import RunConfig
 from src.data.dataset import open_dataset
 from src.history import EPOCH_METRICS
+from tests.data.image_files import class_files, write_folder
 from tests.training.conftest import TINY
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -209,8 +210,15 @@ def test_a_report_is_rebuilt_from_the_store_alone(grid: Grid, tmp_path: Path) ->
     assert "dropout=0.5" in answer.stdout
 
 
-def test_a_failing_cell_does_not_stop_the_others_and_the_exit_code_tells(arguments: list[str], uri: str) -> None:
-    answer = run_module("src.train", "-m", *arguments, "model.conv_filters=[4,4,4,4,4],[4]")
+def test_a_failing_cell_does_not_stop_the_others_and_the_exit_code_tells(
+    arguments: list[str], uri: str, tmp_path: Path
+) -> None:
+    # That a sigmoid does not fit three classes is known once the folder has been read.
+    images = write_folder(tmp_path / "images", class_files({"a": 20, "b": 20, "c": 20}))
+    shared = [argument for argument in arguments if not argument.startswith("dataset.num_")]
+    answer = run_module(
+        "src.train", "-m", *shared, "dataset=image_folder", f"dataset.url={images}", "model.head=sigmoid,softmax"
+    )
 
     assert answer.returncode == 1
     assert "1 of 2 cells failed" in answer.stderr
@@ -218,7 +226,7 @@ def test_a_failing_cell_does_not_stop_the_others_and_the_exit_code_tells(argumen
     parent, failed, complete = runs(uri)
     assert parent.info.status == "FINISHED"
     assert (failed.info.status, failed.data.tags["fitgap.state"]) == ("FAILED", "failed")
-    assert "too small" in failed.data.tags["fitgap.error"]
+    assert "separates two classes" in failed.data.tags["fitgap.error"]
     assert "traceback.txt" in artifacts(uri, failed)
     assert (complete.info.status, complete.data.tags["fitgap.state"]) == ("FINISHED", "complete")
     assert parent.data.metrics["num_failed"] == 1
@@ -236,8 +244,9 @@ def test_a_diverging_run_ends_as_failed_and_keeps_its_curves(train: Command, uri
     assert "traceback.txt" in artifacts(uri, run)
 
 
-def test_ctrl_c_ends_a_run_as_killed_with_all_that_it_had_logged(
-    arguments: list[str], uri: str, tmp_path: Path
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_as_killed_with_all_that_it_had_logged(
+    number: signal.Signals, code: int, arguments: list[str], uri: str
 ) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "src.train", *arguments, "trainer.epochs=5000"],
@@ -250,10 +259,10 @@ def test_ctrl_c_ends_a_run_as_killed_with_all_that_it_had_logged(
     for line in process.stdout:
         if line.strip().startswith("3/5000"):
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
 
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "Traceback" not in errors
     (run,) = runs(uri)
     assert (run.info.status, run.data.tags["fitgap.state"]) == ("KILLED", "interrupted")

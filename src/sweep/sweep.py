@@ -13,9 +13,10 @@ from src.sweep.execution import run_cells
 from src.sweep.plan import Sweep
 from src.sweep.report import build_report, print_comparison, record_report, title_report
 from src.tracking.facts import describe_environment
+from src.tracking.outbox import deliver_command
 from src.tracking.reconciliation import reconcile
 from src.tracking.run import TrackedRun, start_run
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store, name_viewer, open_store
 from src.tracking.sweeps import add_to_run, discard_models
 
 
@@ -85,7 +86,8 @@ def close_sweep(sweep: Sweep, store: Store, parent: TrackedRun, state: str) -> C
         settle_models(sweep, store, parent, comparison, measure=state == "complete")
         print_comparison(sweep.console, comparison)
     except (FitgapError, OSError) as error:
-        remedy = f"Later: python -m src.deliver, then python -m src.report {parent.run_id}"
+        where = "" if name_viewer(store) == "mlflow ui" else f" --uri {store.uri}"
+        remedy = f"Later: {deliver_command(store.outbox)}, then python -m src.report {parent.run_id}{where}"
         sweep.console.print(f"No comparison yet: {error}\n{remedy}", style="yellow")
     finally:
         parent.set_tags({"fitgap.state": state})
