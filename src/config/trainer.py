@@ -24,7 +24,7 @@ class TrainerConfig:
         deterministic: Whether TensorFlow must repeat a run to the last digit; can cost speed on a GPU.
     """
 
-    epochs: int = bounded(12, minimum=1)
+    epochs: int = bounded(10, minimum=1)
     batch_size: int = bounded(32, minimum=1)
     eval_batch_size: int = bounded(100, minimum=1)
     precision: str = bounded("auto", choices=("auto", "float32", "bfloat16", "float16"))

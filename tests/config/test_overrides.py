@@ -90,8 +90,8 @@ WRONG = {
         "Only one kind of gradient clipping can be given, but got optimizer.clipnorm and optimizer.clipvalue.",
     ),
     "a warm-up as long as the training is a contradiction": (
-        ["optimizer.warmup_epochs=12"],
-        "optimizer.warmup_epochs must be below trainer.epochs, but got 12 of 12.",
+        ["optimizer.warmup_epochs=10"],
+        "optimizer.warmup_epochs must be below trainer.epochs, but got 10 of 10.",
     ),
     "more digits than there are is an error": (["dataset.num_train=1700"], "The digits are 1,797 images"),
     "an augmentation that zooms to nothing is a contradiction": (
