@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup run ui test check format lock benchmarks
+.PHONY: help setup run ui test test-slow check format lock benchmarks
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -25,7 +25,10 @@ ui: setup ## Look at everything that was tracked
 	$(BIN)/mlflow ui
 
 test: setup ## Set up, then pass the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: setup ## Pass the few tests that take a minute each
+	$(BIN)/python -m pytest -m slow
 
 check: setup ## Lint, check the format and the types
 	$(BIN)/ruff check .

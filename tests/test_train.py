@@ -105,7 +105,7 @@ RUN_ARTIFACTS = {
 
 
 def test_a_run_records_everything_and_its_model_gives_exactly_its_accuracy(
-    train: Command, uri: str, compose_run: Callable[..., RunConfig]
+    train: Command, uri: str, compose_run: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = train("trainer.epochs=3", "optimizer.learning_rate=0.01", "+tracking.tags.note=hello")
 
@@ -146,7 +146,7 @@ def test_a_run_records_everything_and_its_model_gives_exactly_its_accuracy(
 
     import mlflow
 
-    mlflow.set_tracking_uri(uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     model = mlflow.keras.load_model(f"runs:/{run.info.run_id}/model")
     dataset = open_dataset(compose_run(*TINY).dataset)
     probabilities = model.predict(dataset.val.load(), batch_size=100, verbose=0)
@@ -353,7 +353,7 @@ def test_a_tracking_server_that_dies_in_the_first_cell_of_a_grid_costs_none_of_i
         assert process.returncode == 0, errors
         assert "Traceback" not in output + errors
         said = " ".join(output.split())
-        assert f"Later: python -m src.deliver, then python -m src.report {parent.info.run_id}" in said
+        assert f"then python -m src.report {parent.info.run_id} --uri {address}" in said
         assert "deliver later with: python -m src.deliver --outbox" in said
 
         server = start_server(serve)

@@ -81,6 +81,8 @@ def load_backbone(config: TransferConfig, image_size: int, weights: str | None) 
         with warnings.catch_warnings():
             # MobileNetV2 has weights for some sizes and takes those for 224 pixels at any other, which is what we want.
             warnings.filterwarnings("ignore", message="`input_shape` is undefined or non-square")
+            # Layers for which a file holds nothing keep random weights, which must not pass for pretrained ones.
+            warnings.filterwarnings("error", message="Skipping nested container")
             return application(include_top=False, weights=weights, input_shape=(image_size, image_size, 3))
     except ValueError as error:
         if "Input size must be at least" in str(error):
@@ -90,7 +92,7 @@ def load_backbone(config: TransferConfig, image_size: int, weights: str | None) 
         if weights is None or weights == "imagenet":
             raise
         raise _unfit(config, weights, error) from error
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, UserWarning) as error:
         if weights is None or weights == "imagenet":
             raise
         raise _unfit(config, weights, error) from error

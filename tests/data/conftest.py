@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from file_server import FileServer
-from image_files import pet_files, write_zip
 
 from src.data import download
+from tests.data.file_server import FileServer
+from tests.data.image_files import pet_files, write_zip
 
 
 @pytest.fixture

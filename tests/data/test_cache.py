@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import digits, flat, flat_files, jpeg, pet_files, pets, write_folder
 
 from src.data import cache as cache_module
 from src.data import files
 from src.data.dataset import open_dataset
 from src.errors import StorageError
+from tests.data.image_files import digits, flat, flat_files, jpeg, pet_files, pets, write_folder
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@ from __future__ import annotations
 import multiprocessing
 
 import pytest
-from image_files import jpeg, pet_files, pets, write_zip
 
 from src.data import files, transfer
 from src.data.dataset import open_dataset
 from src.errors import DataError, StorageError
+from tests.data.image_files import jpeg, pet_files, pets, write_zip
 
 
 def downloads(cache):

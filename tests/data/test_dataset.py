@@ -7,10 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import class_files, digits, flat, flat_files, folder, jpeg, pet_files, pets, write_folder, write_zip
 
 from src.data.dataset import open_dataset
 from src.errors import DataError
+from tests.data.image_files import (
+    class_files,
+    digits,
+    flat,
+    flat_files,
+    folder,
+    jpeg,
+    pet_files,
+    pets,
+    write_folder,
+    write_zip,
+)
 
 SHARED_ZIP = Path(__file__).parents[3] / "shared" / "data" / "cats_and_dogs_filtered.zip"
 

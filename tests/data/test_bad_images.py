@@ -4,12 +4,12 @@ import logging
 
 import numpy as np
 import pytest
-from image_files import encode, flat, flat_files, jpeg, truncated_jpeg, write_folder, write_zip
 from PIL import Image
 
 from src.data.dataset import open_dataset
 from src.data.decoding import BadImageError, decode_image
 from src.errors import DataError
+from tests.data.image_files import encode, flat, flat_files, jpeg, truncated_jpeg, write_folder, write_zip
 
 
 def bad_folder(tmp_path, count=1):

@@ -4,10 +4,10 @@ import stat
 import zipfile
 
 import pytest
-from image_files import pet_files, pets, write_zip
 
 from src.data.dataset import open_dataset
 from src.errors import DataError
+from tests.data.image_files import pet_files, pets, write_zip
 
 
 def zip_with(path, name, *, mode=0, content=b"x"):
