@@ -26,6 +26,9 @@ def print_closing(console: Console, title: str, run: TrackedRun, delivery: Deliv
 
 
 def name_page(store: Store, run_id: str) -> str:
-    """Returns the address of a run's page, on the server that is the store or that `mlflow ui` starts."""
+    """Returns the address of a run's page, on the server that is the store or that `mlflow ui` starts.
+
+    MLflow 3.17 opens its pages for language models first; the address asks for those for trainings.
+    """
     pages = name_viewer(store) if store.uri.startswith(("http:", "https:")) else _LOCAL_PAGES
-    return f"{pages}/#/experiments/{store.experiment_id}/runs/{run_id}"
+    return f"{pages}/#/experiments/{store.experiment_id}/runs/{run_id}?workflowType=machine_learning"

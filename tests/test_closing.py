@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from rich.console import Console
+
+from src.closing import name_page, print_closing
+from src.config.paths import PROJECT_ROOT
+from src.tracking.delivery import Delivery
+from src.tracking.store import Store
+
+
+def make_store(uri: str) -> Store:
+    return Store(uri=uri, experiment_id="7", experiment_name="digits", outbox=Path("outbox"))
+
+
+def say(delivery: Delivery, uri: str = f"sqlite:///{PROJECT_ROOT / 'mlflow.db'}") -> str:
+    """Returns what is printed at the end of a run with the id `abc`."""
+    file = io.StringIO()
+    run: Any = SimpleNamespace(run_id="abc", store=make_store(uri))
+    print_closing(Console(file=file, width=200), "vgg16: complete", run, delivery)
+    return file.getvalue()
+
+
+def test_the_last_lines_name_the_run_the_viewer_and_the_page() -> None:
+    said = say(Delivery(delivered=True, pending=0, reason=None, command="python -m src.deliver"))
+    assert "vgg16: complete" in said
+    assert "abc in experiment digits" in said
+    assert "mlflow ui" in said
+    assert "http://127.0.0.1:5000/#/experiments/7/runs/abc" in said
+    assert "not delivered" not in said
+
+
+def test_what_is_not_delivered_is_said_with_the_reason_and_the_command() -> None:
+    said = say(Delivery(delivered=False, pending=3, reason="no answer", command="python -m src.deliver"))
+    assert "no answer; deliver later with: python -m src.deliver" in said
+
+
+def test_a_servers_page_is_at_the_servers_address() -> None:
+    page = name_page(make_store("http://tracking.example:5000"), "abc")
+    assert page == "http://tracking.example:5000/#/experiments/7/runs/abc?workflowType=machine_learning"
