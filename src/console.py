@@ -98,6 +98,9 @@ def _format_epoch(epoch: EpochMetrics, epochs: int) -> str:
 def print_facts(console: Console, title: str, facts: Iterable[tuple[str, str]]) -> None:
     """Prints a title and, under it, a fact per line."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+    table.add_column(no_wrap=True)
+    # An address that does not fit goes on in the next line rather than end in dots.
+    table.add_column(overflow="fold")
     for name, value in facts:
         table.add_row(name, value)
     console.print()

@@ -17,11 +17,11 @@ def make_store(uri: str) -> Store:
     return Store(uri=uri, experiment_id="7", experiment_name="digits", outbox=Path("outbox"))
 
 
-def say(delivery: Delivery, uri: str = f"sqlite:///{PROJECT_ROOT / 'mlflow.db'}") -> str:
-    """Returns what is printed at the end of a run with the id `abc`."""
+def say(delivery: Delivery, width: int = 200) -> str:
+    """Returns what is printed at the end of a run with the id `abc` in the project's own store."""
     file = io.StringIO()
-    run: Any = SimpleNamespace(run_id="abc", store=make_store(uri))
-    print_closing(Console(file=file, width=200), "vgg16: complete", run, delivery)
+    run: Any = SimpleNamespace(run_id="abc", store=make_store(f"sqlite:///{PROJECT_ROOT / 'mlflow.db'}"))
+    print_closing(Console(file=file, width=width), "vgg16: complete", run, delivery)
     return file.getvalue()
 
 
@@ -32,6 +32,11 @@ def test_the_last_lines_name_the_run_the_viewer_and_the_page() -> None:
     assert "mlflow ui" in said
     assert "http://127.0.0.1:5000/#/experiments/7/runs/abc" in said
     assert "not delivered" not in said
+
+
+def test_an_address_is_whole_also_where_it_does_not_fit() -> None:
+    said = say(Delivery(delivered=True, pending=0, reason=None, command="python -m src.deliver"), width=50)
+    assert "http://127.0.0.1:5000/#/experiments/7/runs/abc?workflowType=machine_learning" in "".join(said.split())
 
 
 def test_what_is_not_delivered_is_said_with_the_reason_and_the_command() -> None:
