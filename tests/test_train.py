@@ -246,19 +246,10 @@ def test_a_diverging_run_ends_as_failed_and_keeps_its_curves(train: Command, uri
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_run_as_killed_with_all_that_it_had_logged(
-    number: signal.Signals, code: int, arguments: list[str], uri: str
+    number: signal.Signals, code: int, arguments: list[str], uri: str, tmp_path: Path
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "src.train", *arguments, "trainer.epochs=5000"],
-        cwd=PROJECT_ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.strip().startswith("3/5000"):
-            break
+    process = start_training(tmp_path, *arguments, "trainer.epochs=5000")
+    wait_for_epoch(process, "3/5000")
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
 
@@ -272,18 +263,9 @@ def test_a_signal_ends_a_run_as_killed_with_all_that_it_had_logged(
     assert {"history.csv", "curves.png", "config.yaml"} <= artifacts(uri, run)
 
 
-def test_ctrl_c_ends_a_grid_and_compares_what_there_is(arguments: list[str], uri: str) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "src.train", "-m", *arguments, "trainer.epochs=2,5000"],
-        cwd=PROJECT_ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.strip().startswith("2/5000"):
-            break
+def test_ctrl_c_ends_a_grid_and_compares_what_there_is(arguments: list[str], uri: str, tmp_path: Path) -> None:
+    process = start_training(tmp_path, "-m", *arguments, "trainer.epochs=2,5000")
+    wait_for_epoch(process, "2/5000")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
 

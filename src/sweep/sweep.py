@@ -12,6 +12,7 @@ from src.sweep.comparison import Comparison
 from src.sweep.execution import run_cells
 from src.sweep.plan import Sweep
 from src.sweep.report import build_report, print_comparison, record_report, title_report
+from src.tracking.address import show_uri
 from src.tracking.facts import describe_environment
 from src.tracking.outbox import deliver_command
 from src.tracking.reconciliation import reconcile
@@ -83,12 +84,13 @@ def close_sweep(sweep: Sweep, store: Store, parent: TrackedRun, state: str) -> C
         report = build_report(store, parent.run_id, sweep.folder, title_report(store, parent.name))
         record_report(parent, report)
         comparison = report.comparison
-        settle_models(sweep, store, parent, comparison, measure=state == "complete")
         print_comparison(sweep.console, comparison)
+        settle_models(sweep, store, parent, comparison, measure=state == "complete")
     except (FitgapError, OSError) as error:
-        where = "" if name_viewer(store) == "mlflow ui" else f" --uri {store.uri}"
+        where = "" if name_viewer(store) == "mlflow ui" else f" --uri {show_uri(store.uri)}"
         remedy = f"Later: {deliver_command(store.outbox)}, then python -m src.report {parent.run_id}{where}"
-        sweep.console.print(f"No comparison yet: {error}\n{remedy}", style="yellow")
+        missing = "No comparison yet" if comparison is None else "The comparison is not complete"
+        sweep.console.print(f"{missing}: {error}\n{remedy}", style="yellow")
     finally:
         parent.set_tags({"fitgap.state": state})
         delivery = parent.finish(_STATUSES[state])
