@@ -13,7 +13,7 @@ from src.history import EpochMetrics, History
 from src.training.progress import Step
 
 #: Width of the output where it is no terminal and so has no width of its own.
-_FILE_WIDTH = 120
+_FILE_WIDTH = 140
 
 
 def open_console() -> Console:
