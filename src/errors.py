@@ -9,8 +9,10 @@ a traceback, and exit with the class's exit code; any other exception is a defec
     ├── WeightsError     pretrained weights cannot be had, or do not fit the backbone
     ├── TrackingError    the tracking store cannot be used, or did not take what was logged
     ├── StorageError     a file cannot be written where it has to be
+    ├── StudyError       Optuna's storage or a study in it cannot be used
     └── TrainingError    a training could not go on
-        └── DivergedError    the loss became NaN or infinite
+        ├── DivergedError       the loss became NaN or infinite
+        └── TrialTimeoutError   a trial took longer than it may
 """
 
 from __future__ import annotations
@@ -44,9 +46,17 @@ class StorageError(FitgapError):
     """A file cannot be written where it has to be."""
 
 
+class StudyError(FitgapError):
+    """Optuna's storage, or a study in it, cannot be used."""
+
+
 class TrainingError(FitgapError):
     """A training could not go on."""
 
 
 class DivergedError(TrainingError):
     """The loss became NaN or infinite."""
+
+
+class TrialTimeoutError(TrainingError):
+    """A trial took longer than it may."""
