@@ -59,7 +59,7 @@ def _parse_choice(key: str, text: str, sweep: ChoiceSweep) -> Dimension:
         # Optuna finds a choice by equality, where 1, 1.0 and true are the same.
         twins = [choice for choice in choices if choice == value]
         if twins:
-            first, second = encode_value(twins[0]), encode_value(value)
+            first, second = (one if one in structures else encode_value(one) for one in (twins[0], value))
             what = f"{second} twice" if first == second else f"{first} and {second}, which are equal to Optuna"
             raise ConfigError(f"{key}={text} names {what}. Name one once.")
         choices.append(value)

@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 from hydra.core.override_parser.types import Override
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from src.config.bounds import nearest
 from src.errors import ConfigError
@@ -54,13 +54,18 @@ class SearchSpace:
                 values[dimension.key] = dimension.suggest(trial)
         return values
 
-    def active(self, values: Mapping[str, Any], fixed: Mapping[str, str]) -> list[Dimension]:
+    def active(self, values: Mapping[str, Any], fixed: Mapping[str, str], *, partial: bool = False) -> list[Dimension]:
         """Returns the dimensions whose condition is met by `values` or, for keys not searched, by `fixed`.
+
+        Args:
+            values: Values of searched keys.
+            fixed: Values of other keys.
+            partial: Whether a condition counts as met where `values` leaves the key out that it looks at.
 
         Raises:
             ConfigError: A condition looks at a key that is neither searched nor in `fixed`.
         """
-        return [dimension for dimension in self.dimensions if self._is_active(dimension, values, fixed)]
+        return [item for item in self.dimensions if self._is_active(item, values, fixed, partial=partial)]
 
     def to_overrides(self, values: Mapping[str, Any]) -> list[str]:
         """Returns the overrides that set `values`, in the order of the dimensions."""
@@ -80,7 +85,8 @@ class SearchSpace:
                 names = [item.name for item in self.dimensions]
                 problems.append(f"{key} is not searched.{nearest(key, names)} Searched are: {', '.join(names)}.")
             elif not dimension.contains(value):
-                problems.append(f"{key} is {dimension.describe()}, but got {encode_value(value)}.")
+                wanted = "one of " * isinstance(dimension.distribution, CategoricalDistribution) + dimension.describe()
+                problems.append(f"{key} must be {wanted}, but got {encode_value(value)}.")
             elif not self._is_active(dimension, known, fixed, partial=True):
                 assert dimension.condition is not None
                 other, wanted = dimension.condition
@@ -136,7 +142,8 @@ class SearchSpace:
         other = self.find(key)
         if other is not None:
             if other.key in values:
-                return plain_text(values[other.key]) == wanted
+                met = plain_text(values[other.key]) == wanted
+                return met and self._is_active(other, values, fixed, partial=partial)
             return partial and self._is_active(other, values, fixed, partial=True)
         texts = {bare_key(name): text for name, text in fixed.items()}
         if key not in texts:
