@@ -54,7 +54,7 @@ def open_storage(
         StudyError: The storage cannot be used; the message says why and what to do, without a password.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with explained(url):
+    with explained(url), _driven(url):
         # SQLite's and PostgreSQL's first use is a race: tables that were not there a moment ago are created twice.
         with exclusive(url, "storage"):
             _check_database(url)
@@ -95,16 +95,22 @@ def explained(url: str) -> Iterator[None]:
     """Turns what databases, drivers and file systems raise within the block into a `StudyError`."""
     try:
         yield
-    except ImportError as error:
-        driver = DRIVERS[parse_url(url).get_backend_name()]
-        raise StudyError(
-            f"hydra.sweeper.storage is {show_url(url)}, but the driver of this database is not installed. Run "
-            f"`pip install {driver}`."
-            if driver
-            else f"hydra.sweeper.storage is {show_url(url)}, but its driver is not installed: {error}."
-        ) from error
     except (SQLAlchemyError, StorageInternalError, OSError, NotImplementedError) as error:
         raise _unusable(url, _reason(error, url)) from error
+
+
+@contextmanager
+def _driven(url: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        parsed = parse_url(url)
+        named = parsed.drivername.partition("+")[2] not in ("", "psycopg2", "pymysql")
+        todo = "Install it" if named else f"Run `pip install {DRIVERS[parsed.get_backend_name()]}`"
+        raise StudyError(
+            f"hydra.sweeper.storage is {show_url(url)}, but the driver of this database is not installed: {error}. "
+            f"{todo}."
+        ) from error
 
 
 def _check_database(url: str) -> None:

@@ -1,0 +1,25 @@
+"""What fitgap keeps at studies and trials in Optuna's storage: the keys, which all begin with `fitgap.`."""
+
+from __future__ import annotations
+
+# At a study.
+FINGERPRINT = "fitgap.fingerprint"
+POINTS = "fitgap.points"
+OPENINGS = "fitgap.openings"
+#: Followed by a trial's number: its run, where that became known after the trial's end.
+LATE_RUN_ID = "fitgap.run_id."
+
+# At a trial.
+OWNER = "fitgap.owner"
+ATTEMPT = "fitgap.attempt"
+RETRY_OF = "fitgap.retry_of"
+FOLDER = "fitgap.folder"
+STATE = "fitgap.state"
+METRICS = "fitgap.metrics"
+ERROR = "fitgap.error"
+TRACEBACK = "fitgap.traceback"
+SECONDS = "fitgap.seconds"
+RUN_ID = "fitgap.run_id"
+
+#: Where Optuna keeps the values that a trial that was enqueued has to take.
+FIXED_PARAMS = "fixed_params"

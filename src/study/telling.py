@@ -1,0 +1,55 @@
+"""The end of a trial: what is kept of it, and its repetition, such that a process may be killed at any moment."""
+
+from __future__ import annotations
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from src.study import attributes
+from src.study.verdict import Verdict
+
+#: Characters of a traceback that are kept, from its end.
+_TRACEBACK_LENGTH = 8000
+
+
+def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Enqueues a trial's parameters to be run again, unless that was done; the caller holds the study's lock.
+
+    Before the trial's end is told: where a process is killed in between, the next one tells it lost once more.
+    """
+    for other in study.get_trials(deepcopy=False):
+        if other.user_attrs.get(attributes.RETRY_OF) == trial.number:
+            return
+        if other.number == trial.number and other.state.is_finished():
+            return
+    attempt = int(trial.user_attrs.get(attributes.ATTEMPT, 1))
+    # What was enqueued but not yet taken up counts too: a process may be killed before it has all parameters.
+    study.enqueue_trial(
+        {**trial.system_attrs.get(attributes.FIXED_PARAMS, {}), **trial.params},
+        user_attrs={attributes.RETRY_OF: trial.number, attributes.ATTEMPT: attempt + 1},
+    )
+
+
+def end_trial(study: optuna.Study, trial: FrozenTrial, verdict: Verdict) -> None:
+    """Keeps what a running trial came to, then ends it.
+
+    Raises:
+        UpdateFinishedTrialError: Another process has ended it.
+    """
+    storage, outcome = study._storage, verdict.outcome
+    kept = {
+        attributes.STATE: outcome.state,
+        attributes.METRICS: outcome.metrics or None,
+        attributes.ERROR: outcome.error,
+        attributes.TRACEBACK: outcome.traceback and outcome.traceback[-_TRACEBACK_LENGTH:],
+        attributes.RUN_ID: outcome.run_id,
+        attributes.SECONDS: outcome.seconds or None,
+    }
+    for key, value in kept.items():
+        if value is not None:
+            storage.set_trial_user_attr(trial._trial_id, key, value)
+    # Optuna has no other way to constrain a trial that was asked for in another process.
+    constrained = create_trial(state=TrialState.FAIL, constraints=verdict.violations)
+    for key, value in constrained.system_attrs.items():
+        storage.set_trial_system_attr(trial._trial_id, key, value)
+    study.tell(trial.number, verdict.values, state=verdict.state, skip_if_finished=True)
