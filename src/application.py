@@ -6,17 +6,27 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from src.config.composition import to_run_config
+from src.config.composition import flatten, to_run_config
 from src.config.model import TransferConfig
 from src.config.run import RunConfig
-from src.sweep.application import Preparation
+from src.naming import is_trifle
+from src.sweep.application import Checked, Place, Preparation
 
 
 class TrainingApplication:
     """Training runs as an `Application` of a sweep."""
 
-    def check(self, config: DictConfig) -> RunConfig:
-        """Returns the checked configuration of a cell, as its run will see it.
+    records_runs = True
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """The metrics of a training without those on the test images, which must not choose the winner."""
+        from src.pruning import OBJECTIVE_METRICS
+
+        return frozenset(OBJECTIVE_METRICS)
+
+    def check(self, config: DictConfig) -> Checked:
+        """Returns the checked configuration of a run, as the run will see it.
 
         Raises:
             ConfigError: A value is missing or not allowed.
@@ -24,39 +34,49 @@ class TrainingApplication:
         config = OmegaConf.create(config)
         with open_dict(config):
             config.pop("hydra", None)
-        return to_run_config(config)
+        run = to_run_config(config)
+        settings = {key: value for key, value in flatten(run).items() if not is_trifle(key)}
+        return Checked(config=run, tracking=run.tracking, subject=run.dataset.name, settings=settings)
 
-    def prepare(self, configs: Sequence[RunConfig]) -> Preparation:
-        """Decodes each data set and fetches each backbone's weights once, for all cells that use it.
+    def prepare(self, configs: Sequence[Checked]) -> Preparation:
+        """Decodes each data set and fetches each backbone's weights once, for all runs that use it.
 
-        What is found for `model.weights=auto` is then given to the cells by name, so that no cell finds other weights.
+        What is found for `model.weights=auto` is then given to the runs by name, so that no run finds other weights.
 
         Raises:
             FitgapError: A data set or weights cannot be had.
         """
         from src.data.dataset import open_dataset
-        from src.runtime import load_tensorflow
 
-        for dataset in {repr(config.dataset): config.dataset for config in configs}.values():
-            open_dataset(dataset)
-        load_tensorflow()
-        from src.models.weights import WeightsChoice, resolve_weights
-
-        # Keras keeps other weights for other image sizes of one backbone.
-        found: dict[tuple[str, str, int], WeightsChoice] = {}
+        runs: list[RunConfig] = [checked.config for checked in configs]
+        digests: dict[str, str] = {}
+        for run in runs:
+            if repr(run.dataset) not in digests:
+                digests[repr(run.dataset)] = open_dataset(run.dataset).fingerprint
+        facts = [{"dataset": digests[repr(run.dataset)][:16]} for run in runs]
+        sources, warnings = _resolve_weights(runs)
         overrides: list[list[str]] = []
-        for config in configs:
-            model = config.model
-            if not isinstance(model, TransferConfig):
-                overrides.append([])
-                continue
-            key = (model.backbone, model.weights, config.dataset.image_size)
-            if key not in found:
-                found[key] = resolve_weights(model, config.dataset.image_size)
-            overrides.append([f"model.weights={found[key].source}"] if model.weights == "auto" else [])
-        return Preparation(overrides, [choice.warning for choice in found.values() if choice.warning])
+        for run, fact, source in zip(runs, facts, sources, strict=True):
+            if source is not None:
+                fact["weights"] = source
+            asked = isinstance(run.model, TransferConfig) and run.model.weights == "auto"
+            overrides.append([f"model.weights={source}"] if asked else [])
+        return Preparation(overrides, warnings, facts)
 
-    def measure_test(self, config: RunConfig, run_id: str) -> dict[str, float]:
+    def place(self, place: Place) -> list[str]:
+        """Returns the `tracking` block's overrides for a run of a sweep."""
+        values = {
+            "tracking.experiment": place.experiment,
+            "tracking.experiment_id": place.experiment_id,
+            "tracking.parent_run_id": place.parent_run_id,
+            "tracking.arm": place.arm,
+            "tracking.trial_number": str(place.number),
+        }
+        if place.run_name is not None:
+            values["tracking.run_name"] = place.run_name
+        return [f"{key}={_quote(value)}" for key, value in values.items()]
+
+    def measure_test(self, config: Checked, run_id: str) -> dict[str, float]:
         """Measures a finished run's model on the test images; nothing where there are none.
 
         Raises:
@@ -64,14 +84,44 @@ class TrainingApplication:
         """
         from src.data.dataset import open_dataset
 
-        dataset = open_dataset(config.dataset)
+        run: RunConfig = config.config
+        dataset = open_dataset(run.dataset)
         if not len(dataset.test):
             return {}
         from src.models.build import unwrap_network
         from src.tracking.model import load_model
         from src.training.evaluation import evaluate_network
 
-        network = unwrap_network(load_model(config.tracking, run_id))
-        batch_size = config.trainer.eval_batch_size
-        accuracy, loss = evaluate_network(network, dataset.test, batch_size=batch_size, head=config.model.head)
+        network = unwrap_network(load_model(run.tracking, run_id))
+        batch_size = run.trainer.eval_batch_size
+        accuracy, loss = evaluate_network(network, dataset.test, batch_size=batch_size, head=run.model.head)
         return {"test_accuracy": accuracy, "test_loss": loss}
+
+
+def _resolve_weights(runs: Sequence[RunConfig]) -> tuple[list[str | None], list[str]]:
+    """Returns each run's source of weights, None where its model has no backbone, and what should be known of them."""
+    if not any(isinstance(run.model, TransferConfig) for run in runs):
+        # Nobody needs TensorFlow, which takes seconds to import.
+        return [None for _ in runs], []
+    from src.runtime import load_tensorflow
+
+    load_tensorflow()
+    from src.models.weights import WeightsChoice, resolve_weights
+
+    # Keras keeps other weights for other image sizes of one backbone.
+    found: dict[tuple[str, str, int], WeightsChoice] = {}
+    sources: list[str | None] = []
+    for run in runs:
+        if not isinstance(run.model, TransferConfig):
+            sources.append(None)
+            continue
+        key = (run.model.backbone, run.model.weights, run.dataset.image_size)
+        if key not in found:
+            found[key] = resolve_weights(run.model, run.dataset.image_size)
+        sources.append(found[key].source)
+    return sources, [choice.warning for choice in found.values() if choice.warning]
+
+
+def _quote(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

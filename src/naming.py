@@ -9,8 +9,8 @@ from src.config.run import RunConfig
 #: Longest name; the MLflow UI cuts longer ones.
 MAX_NAME_LENGTH = 80
 
-#: Beginnings of overrides that change where a training reads and writes or how it is measured, not what it learns.
-_TRIFLES = ("dataset.url=", "dataset.cache_dir=", "trainer.eval_batch_size=", "tracking.", "hydra.")
+#: Keys, or beginnings of keys, that change where a training reads and writes, not what it learns.
+_TRIFLES = ("dataset.url", "dataset.cache_dir", "trainer.eval_batch_size", "tracking.", "hydra.", "sweeps")
 
 
 def name_run(config: RunConfig, overrides: Sequence[str]) -> str:
@@ -26,10 +26,17 @@ def name_run(config: RunConfig, overrides: Sequence[str]) -> str:
         return config.tracking.arm
     # The model's name comes first; the choice of that name need not be told again.
     told = (f"model={config.model.name}", f"model.name={config.model.name}")
-    values = [
-        override for override in overrides if override not in told and not override.lstrip("+~").startswith(_TRIFLES)
-    ]
+    values = [override for override in overrides if override not in told and not is_trifle(_read_key(override))]
     return shorten(", ".join([config.model.name, *map(shorten_key, values)]))
+
+
+def is_trifle(key: str) -> bool:
+    """Returns whether a configuration key has nothing to do with what a training learns."""
+    return any(key == trifle or (trifle.endswith(".") and key.startswith(trifle)) for trifle in _TRIFLES)
+
+
+def _read_key(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0]
 
 
 def shorten_key(override: str) -> str:

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from hydra.types import TaskFunction
 from omegaconf import DictConfig
 
-from src.config.run import RunConfig
-from src.errors import ConfigError
+from src.config.tracking import TrackingConfig
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A configuration that was found right.
+
+    Attributes:
+        config: The application's own form of it.
+        tracking: Where its runs are recorded.
+        subject: What it is about, in a word; the name of the data set.
+        settings: All that decides how a run of it goes, as text by key; a study goes on only while it is the same.
+    """
+
+    config: Any
+    tracking: TrackingConfig
+    subject: str
+    settings: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -20,24 +36,57 @@ class Preparation:
     Attributes:
         overrides: For each configuration the overrides that its run gets besides its own, because of what was found.
         warnings: What the person who started the sweep should know.
+        facts: For each configuration what it found, such as the content of its data set, as text by key.
     """
 
     overrides: list[list[str]]
-    warnings: list[str]
+    warnings: list[str] = field(default_factory=list)
+    facts: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a run in its sweep.
+
+    Attributes:
+        experiment: MLflow's experiment, by name.
+        experiment_id: Its id.
+        parent_run_id: The run under which it appears.
+        arm: What distinguishes it, or its study, within the sweep.
+        number: Its number within the grid or the study.
+        run_name: Its name, where it is not that of the arm.
+    """
+
+    experiment: str
+    experiment_id: str
+    parent_run_id: str
+    arm: str
+    number: int
+    run_name: str | None = None
 
 
 class Application(Protocol):
     """An application that can be swept."""
 
-    def check(self, config: DictConfig) -> RunConfig:
-        """Returns a cell's configuration, checked.
+    @property
+    def records_runs(self) -> bool:
+        """Whether each of its runs records itself in the tracking store, at the place it is given."""
+        ...
+
+    @property
+    def metrics(self) -> frozenset[str] | None:
+        """The metrics that its runs come to, of which one can be the objective; None where that is not known."""
+        ...
+
+    def check(self, config: DictConfig) -> Checked:
+        """Returns a composed configuration, checked.
 
         Raises:
             ConfigError: A value is not allowed.
         """
         ...
 
-    def prepare(self, configs: Sequence[RunConfig]) -> Preparation:
+    def prepare(self, configs: Sequence[Checked]) -> Preparation:
         """Fetches once what the runs share, before the first of them starts.
 
         Raises:
@@ -45,7 +94,11 @@ class Application(Protocol):
         """
         ...
 
-    def measure_test(self, config: RunConfig, run_id: str) -> dict[str, float]:
+    def place(self, place: Place) -> list[str]:
+        """Returns the overrides that tell a run its place."""
+        ...
+
+    def measure_test(self, config: Checked, run_id: str) -> dict[str, float]:
         """Returns the test metrics of a finished run, by metric key; nothing where there is no test split.
 
         Raises:
@@ -68,16 +121,7 @@ def sweepable(application: Application) -> Callable[[TaskFunction], TaskFunction
     return decorate
 
 
-def find_application(task_function: TaskFunction) -> Application:
-    """Returns the application of a task function.
-
-    Raises:
-        ConfigError: It was not decorated with `sweepable`.
-    """
+def find_application(task_function: TaskFunction) -> Application | None:
+    """Returns the application of a task function; None where it was not decorated with `sweepable`."""
     application: Application | None = getattr(task_function, _ATTRIBUTE, None)
-    if application is None:
-        raise ConfigError(
-            f"{task_function!r} cannot be swept by hydra/sweeper=fitgap: decorate it with @sweepable(…) beneath "
-            "@hydra.main(…), or choose hydra/sweeper=basic."
-        )
     return application

@@ -6,16 +6,15 @@ from collections.abc import Callable, Sequence
 
 from omegaconf import DictConfig
 
-from src.config.run import RunConfig
 from src.errors import ConfigError
 from src.explanation import describe_error
-from src.sweep.application import Application
+from src.sweep.application import Application, Checked
 from src.sweep.grid import Cell
 
 
 def check_cells(
     cells: Sequence[Cell], compose: Callable[[Sequence[str]], DictConfig], application: Application
-) -> list[RunConfig]:
+) -> list[Checked]:
     """Returns every cell's configuration.
 
     Raises:

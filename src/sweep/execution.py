@@ -8,6 +8,7 @@ from hydra.core.utils import JobStatus
 
 from src.errors import TrackingError
 from src.explanation import describe_error
+from src.sweep.application import Place
 from src.sweep.grid import Cell
 from src.sweep.plan import Sweep
 from src.tracking.records import load_children
@@ -22,14 +23,8 @@ def run_cells(
     errors = []
     for cell, found in zip(sweep.cells, found_overrides, strict=True):
         sweep.console.rule(f"{cell.number + 1}/{len(sweep.cells)}  {cell.name}")
-        place = {
-            "tracking.experiment": store.experiment_name,
-            "tracking.experiment_id": store.experiment_id,
-            "tracking.parent_run_id": parent.run_id,
-            "tracking.arm": cell.name,
-            "tracking.trial_number": str(cell.number),
-        }
-        overrides = [*cell.overrides, *found, *(f"{key}={_quote(value)}" for key, value in place.items())]
+        place = Place(store.experiment_name, store.experiment_id, parent.run_id, cell.name, cell.number)
+        overrides = [*cell.overrides, *found, *sweep.application.place(place)]
         error = _launch(sweep, overrides, cell.number)
         if error is not None:
             message = describe_error(error) or f"{type(error).__name__}: {error}"
@@ -72,8 +67,3 @@ def _start_failed_run(store: Store, parent: TrackedRun, cell: Cell, message: str
         "fitgap.error": message,
     }
     start_run(store, name=cell.name, tags=tags, parent_run_id=parent.run_id).finish("FAILED")
-
-
-def _quote(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from src.errors import ConfigError
@@ -16,10 +15,10 @@ from src.naming import MAX_NAME_LENGTH, shorten, shorten_key
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination of the grid.
+    """One combination of the grid: one run, or in a search one arm, with a study of its own.
 
     Attributes:
-        number: Its place in the grid, from 0; its run has it as trial number, its output folder as name.
+        number: Its place in the grid, from 0.
         overrides: Everything that composes it, in Hydra's grammar.
         axes: What distinguishes it from the other cells: value by key, in the order of the command line.
     """
@@ -36,32 +35,28 @@ class Cell:
         return name if len(name) <= MAX_NAME_LENGTH else shorten(name, MAX_NAME_LENGTH - len(mark)) + mark
 
 
-def expand_grid(arguments: Sequence[str], parser: OverridesParser) -> list[Cell]:
-    """Returns the cells of the grid that comma lists, `range(…)`, `choice(…)` and `glob(…)` span, the last one fastest.
+def expand_grid(overrides: Sequence[Override]) -> list[Cell]:
+    """Returns the cells of the grid that comma lists and `glob(…)` span, the last one fastest.
+
+    Args:
+        overrides: Those of the command line, without the keys that are searched.
 
     Raises:
-        ConfigError: A value is an interval, which can be searched but not listed, or is listed twice.
+        ConfigError: A value is listed twice.
     """
     # Of two overrides of one key the later counts, as everywhere in Hydra.
-    overrides = {override.get_key_element(): override for override in parser.parse_overrides(list(arguments))}
-    axes = {key: _list_values(override) for key, override in overrides.items() if override.is_sweep_override()}
+    latest = {override.get_key_element(): override for override in overrides}
+    axes = {key: _list_values(override) for key, override in latest.items() if override.is_sweep_override()}
     cells = []
     for number, values in enumerate(itertools.product(*axes.values())):
         chosen = dict(zip(axes, values, strict=True))
         # Hydra applies overrides in order, so every cell keeps the order of the command line.
-        texts = (
-            f"{key}={chosen[key]}" if key in chosen else override.input_line for key, override in overrides.items()
-        )
+        texts = (f"{key}={chosen[key]}" if key in chosen else override.input_line for key, override in latest.items())
         cells.append(Cell(number, tuple(filter(None, texts)), chosen))
     return cells
 
 
 def _list_values(override: Override) -> list[str]:
-    if not override.is_discrete_sweep():
-        raise ConfigError(
-            f"{override.input_line} is an interval, and a grid needs values: "
-            f"{override.get_key_element()}=0.1,0.2,0.3 or {override.get_key_element()}=range(1,10,3)."
-        )
     values = [str(value) for value in override.sweep_string_iterator()]
     repeated = [value for value, count in Counter(values).items() if count > 1]
     if repeated:

@@ -1,0 +1,42 @@
+"""Times of the day and spans of time, as people write and read them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from src.errors import ConfigError
+
+
+def parse_until(text: str, now: datetime | None = None) -> datetime:
+    """Returns the moment that `hydra.sweeper.until` names: `06:30` is the next time that the clock shows it.
+
+    Args:
+        text: `HH:MM`, or `YYYY-MM-DD HH:MM`, in local time.
+        now: The present moment, in local time.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    now = now or datetime.now()
+    try:
+        clock = datetime.strptime(text.strip(), "%H:%M")
+    except ValueError:
+        try:
+            return datetime.fromisoformat(text.strip())
+        except ValueError:
+            raise ConfigError(
+                f"hydra.sweeper.until must be a clock time, but got {text!r}. Write '06:30' or '2026-11-21 06:30', in "
+                "quotes."
+            ) from None
+    moment = now.replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0)
+    return moment if moment > now else moment + timedelta(days=1)
+
+
+def format_seconds(seconds: float) -> str:
+    """Returns a span of time in words that fit into a table: `42 s`, `3:05 min`, `2:07 h`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

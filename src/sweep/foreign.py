@@ -1,0 +1,60 @@
+"""Any other Hydra application: its task function reports its progress, and the sweep records its runs for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from src.config.tracking import TrackingConfig
+from src.sweep.application import Checked, Place, Preparation
+
+
+class ForeignApplication:
+    """An `Application` of which nothing is known but its name.
+
+    Its task function may call `src.study.reporting.report` and `should_stop`, and returns its objective.
+    """
+
+    records_runs = False
+    metrics: frozenset[str] | None = None
+
+    def __init__(self, name: str) -> None:
+        """Takes the name of the Hydra job, which becomes that of the MLflow experiment."""
+        self.name = name
+
+    def check(self, config: DictConfig) -> Checked:
+        """Returns the configuration, resolved; the application itself knows what is allowed in it.
+
+        Raises:
+            omegaconf.errors.OmegaConfBaseException: An interpolation is broken.
+        """
+        config = OmegaConf.create(config)
+        with open_dict(config):
+            config.pop("hydra", None)
+        values = OmegaConf.to_container(config, resolve=True)
+        return Checked(
+            config=config,
+            tracking=TrackingConfig(experiment=self.name, log_model=False),
+            subject=self.name,
+            settings=dict(_flatten("", values)),
+        )
+
+    def prepare(self, configs: Sequence[Checked]) -> Preparation:
+        """Has nothing to fetch."""
+        return Preparation([[] for _ in configs], facts=[{} for _ in configs])
+
+    def place(self, place: Place) -> list[str]:
+        """Tells nothing: the application does not know of sweeps."""
+        return []
+
+    def measure_test(self, config: Checked, run_id: str) -> dict[str, float]:
+        """Measures nothing."""
+        return {}
+
+
+def _flatten(prefix: str, value: object) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        items = ((f"{prefix}.{key}" if prefix else str(key), child) for key, child in value.items())
+        return [pair for key, child in items for pair in _flatten(key, child)]
+    return [(prefix, str(value))]

@@ -1,0 +1,224 @@
+"""One trial as one or more Hydra jobs: what they are told, and what became of them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+
+from src.config.sweeper import SweeperConfig
+from src.ending import COMPLETE, FAILED, INTERRUPTED, LOST, OOM, PRUNED, TIMEOUT
+from src.explanation import describe_error
+from src.study.outcome import Outcome
+from src.study.storage import HEARTBEAT_SECONDS
+from src.study.study import ArmStudy, Ask
+from src.study.ticket import Ticket
+from src.sweep.application import Application, Place
+from src.sweep.arms import Arm
+from src.sweep.launching import Launching
+from src.sweep.recording import SeedRecorder
+from src.tracking.store import Store
+
+#: Files in a job's folder: what it is told, and what it has to say.
+TICKET, OUTCOME = "trial.json", "outcome.json"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that is to be run.
+
+    Attributes:
+        arm: Its arm.
+        study: The arm's study.
+        ask: Its number and parameters.
+        found: Overrides that all runs of the arm get because of what was found.
+        folder: Where its files lie.
+        subdir: The same below the sweep's folder.
+    """
+
+    arm: Arm
+    study: ArmStudy
+    ask: Ask
+    found: Sequence[str]
+    folder: Path
+    subdir: str
+
+    @property
+    def name(self) -> str:
+        """Its name, as its run has it."""
+        return f"{self.arm.name} #{self.ask.number}"
+
+
+class JobRunner:
+    """Runs trials through a launcher; may be called from several threads at once."""
+
+    def __init__(
+        self,
+        settings: SweeperConfig,
+        application: Application,
+        launching: Launching,
+        store: Store,
+        parent_run_id: str,
+        storage: str,
+    ) -> None:
+        """Takes what all trials of a search have in common."""
+        self.settings = settings
+        self.application = application
+        self.launching = launching
+        self.store = store
+        self.parent_run_id = parent_run_id
+        self.storage = storage
+        self.stopped = False
+
+    def run(self, trial: Trial) -> Outcome:
+        """Runs a trial, once or with each of the seeds, and returns how it ended; never raises."""
+        try:
+            if self.settings.seeds:
+                return self._run_seeds(trial)
+            return self._run_job(trial, trial.folder, trial.subdir, self.parent_run_id, trial.name)
+        except Exception as error:
+            return to_outcome(error)
+
+    def _run_seeds(self, trial: Trial) -> Outcome:
+        """Runs a trial once with each seed, under a run of its own that holds the mean."""
+        recorder = SeedRecorder(self.store, self.parent_run_id, trial.name, trial.arm.name, trial.ask)
+        outcomes: list[Outcome] = []
+        for index, seed in enumerate(self.settings.seeds):
+            name = f"seed-{seed}"
+            outcome = self._run_job(
+                trial, trial.folder / name, f"{trial.subdir}/{name}", recorder.run_id, f"{trial.name} seed {seed}", seed
+            )
+            outcomes.append(outcome)
+            if outcome.state != COMPLETE:
+                break
+            # With several objectives Optuna does not prune.
+            if len(trial.study.spec.objectives.objectives) == 1:
+                trial.study.report(trial.ask.number, trial.study.spec.objectives.values(outcome.metrics)[0], index)
+                if index + 1 < len(self.settings.seeds) and trial.study.should_prune(trial.ask.number):
+                    outcomes.append(Outcome(PRUNED, {}))
+                    break
+        mean = average(outcomes, recorder.run_id)
+        recorder.finish(mean)
+        return mean
+
+    def _run_job(
+        self, trial: Trial, folder: Path, subdir: str, parent_run_id: str, name: str, seed: int | None = None
+    ) -> Outcome:
+        ticket, spec = folder / TICKET, trial.study.spec
+        folder.mkdir(parents=True, exist_ok=True)
+        Ticket(
+            storage=self.storage,
+            study_name=spec.name,
+            trial_id=trial.ask.trial_id,
+            number=trial.ask.number,
+            objectives=spec.objectives.names,
+            pruner=spec.pruner,
+            pruner_kwargs=dict(spec.pruner_kwargs),
+            reports=seed is None and len(spec.objectives.names) == 1,
+            timeout_seconds=self.settings.trial_timeout,
+            outcome=str(folder / OUTCOME),
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+        ).write(ticket)
+        place = Place(
+            experiment=self.store.experiment_name,
+            experiment_id=self.store.experiment_id,
+            parent_run_id=parent_run_id,
+            arm=trial.arm.name,
+            number=trial.ask.number,
+            run_name=name,
+        )
+        overrides = [
+            *trial.arm.cell.overrides,
+            *trial.ask.overrides,
+            *trial.found,
+            *([] if seed is None else [f"{self.settings.seed_key}={seed}"]),
+            *self.application.place(place),
+            f"hydra.sweep.subdir={quote(subdir)}",
+            f"++hydra.job.env_set.FITGAP_TRIAL={quote(str(ticket))}",
+        ]
+        try:
+            result = self.launching.launch(overrides, trial.ask.number)
+        except Exception as error:
+            # Some launchers raise where a job's process died.
+            return self._after_death(error, folder)
+        return self._read(result, folder)
+
+    def _read(self, result: JobReturn, folder: Path) -> Outcome:
+        returned: Any = result._return_value
+        if result.status is JobStatus.COMPLETED:
+            return Outcome.from_dict(returned)
+        return self._after_death(returned, folder)
+
+    def _after_death(self, error: object, folder: Path) -> Outcome:
+        # The job may have come to its end before its process died.
+        outcome = Outcome.read(folder / OUTCOME) or to_outcome(error)
+        if outcome.state == LOST and self.stopped:
+            return replace(outcome, state=INTERRUPTED, error="ended by the user")
+        return outcome
+
+
+def to_outcome(error: object) -> Outcome:
+    """Returns the outcome of a job that could not tell it, as its process died or its configuration is wrong."""
+    kind = type(error).__name__
+    text = f"{kind}: {error}"
+    if kind == "JobTimeoutError":
+        return Outcome(TIMEOUT, {}, text)
+    if kind in _DEATHS:
+        return Outcome(OOM if getattr(error, "out_of_memory", False) else LOST, {}, text)
+    message = describe_error(error) if isinstance(error, BaseException) else None
+    return Outcome(FAILED, {}, text if message is None else f"ConfigError: {message}")
+
+
+#: Names of the exceptions with which launchers say that a job's process died.
+_DEATHS = ("WorkerDiedError", "TerminatedWorkerError", "BrokenProcessPool", "UncompletedJobError", "FailedJobError")
+
+
+def average(outcomes: Sequence[Outcome], run_id: str) -> Outcome:
+    """Returns the outcome of a trial from those of its seeds: the means, and as `…_std` the standard deviations.
+
+    The first seed that did not complete decides the state; what the others came to is kept.
+    """
+    last = outcomes[-1]
+    complete = [outcome for outcome in outcomes if outcome.state == COMPLETE]
+    metrics: dict[str, float] = {}
+    # A metric that some seeds do not have, such as `overfit_epoch`, has no mean over the seeds.
+    shared = set.intersection(*(set(outcome.metrics) for outcome in complete)) if complete else set()
+    for key in sorted(shared):
+        values = [outcome.metrics[key] for outcome in complete]
+        metrics[key] = statistics.fmean(values)
+        if len(values) > 1:
+            # Of a sample, whose size people read beside it.
+            metrics[f"{key}_std"] = statistics.stdev(values)
+    metrics["num_seeds"] = float(len(complete))
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    return Outcome(last.state, metrics, last.error, last.traceback, run_id, seconds)
+
+
+def quote(value: str) -> str:
+    """Returns a text as a quoted value in Hydra's grammar."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def read_written(folder: str | None, seeds: Sequence[int]) -> Outcome | None:
+    """Returns what a trial, whose sweep was killed, had come to; None where it had not come to its end.
+
+    Args:
+        folder: The trial's folder, where it has one.
+        seeds: Seeds with which it was run.
+    """
+    if folder is None:
+        return None
+    return None if seeds else Outcome.read(Path(folder) / OUTCOME)
+
+
+def describe_values(values: Mapping[str, Any]) -> str:
+    """Returns parameters in short: `dropout=0.31, learning_rate=0.00052`."""
+    return ", ".join(
+        f"{key.rpartition('.')[2]}={f'{value:.3g}' if isinstance(value, float) else value}"
+        for key, value in values.items()
+    )

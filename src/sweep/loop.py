@@ -1,0 +1,209 @@
+"""The loop of a search: asks for trials, keeps the slots busy, tells what became of them, and notices what was lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from src.ending import COMPLETE, INTERRUPTED, LOST, OOM, TIMEOUT
+from src.errors import TrackingError
+from src.study.objective import MissingMetricError
+from src.study.outcome import Outcome
+from src.study.owner import Owner
+from src.study.study import ArmStudy
+from src.study.view import TrialView
+from src.sweep.budget import Budget
+from src.sweep.failures import FailurePolicy
+from src.sweep.job import JobRunner, Trial, read_written
+from src.sweep.models import ModelKeeper
+from src.sweep.monitor import Monitor
+from src.sweep.parent import Parent
+from src.sweep.plan import Search
+from src.sweep.recording import close_dead_run, record_trial
+from src.sweep.signals import Interruption
+from src.sweep.slots import Slots
+from src.tracking.store import Store
+
+#: How often the loop looks whether the user wants to end it.
+_POLL_SECONDS = 0.2
+#: How often it saves the time used and looks for trials that other processes have lost.
+_TICK_SECONDS = 5.0
+#: The study's attribute that holds the seconds which its search has run.
+SECONDS_ATTRIBUTE = "fitgap.seconds"
+
+
+class SearchLoop:
+    """Runs the trials of a search until every arm has its total, or something ends it.
+
+    Attributes:
+        failure: The failure policy's reason to end the search; None if there was none.
+        failures: The failure policy.
+    """
+
+    def __init__(
+        self,
+        *,
+        search: Search,
+        studies: Sequence[ArmStudy],
+        found: Sequence[Sequence[str]],
+        store: Store,
+        parent: Parent,
+        runner: JobRunner,
+        budget: Budget,
+        failures: FailurePolicy,
+        monitor: Monitor,
+        interruption: Interruption,
+    ) -> None:
+        """Takes everything that the search has opened."""
+        self.search = search
+        self.studies = studies
+        self.found = found
+        self.store = store
+        self.parent = parent
+        self.runner = runner
+        self.budget = budget
+        self.failures = failures
+        self.failure: str | None = None
+        self._monitor = monitor
+        self._interruption = interruption
+        self._owner = Owner.current()
+        self._slots: Slots[Trial, Outcome] = Slots(search.launching.slots, runner.run, inline=search.launching.inline)
+        self._keeper = ModelKeeper(store, search.objectives, search.arms[0].checked.tracking)
+        self._problem: MissingMetricError | None = None
+        self._last_tick = 0.0
+
+    def run(self) -> str:
+        """Runs until the end, and returns why it ended.
+
+        Raises:
+            MissingMetricError: A trial did not come to the objective; running trials have ended before.
+        """
+        with self._monitor:
+            self._tick(force=True)
+            while True:
+                end = self._find_end()
+                if end is None:
+                    self._fill_slots()
+                    end = "all trials are done" if self._is_done() else None
+                if not self._slots.running and end is not None:
+                    break
+                if self._interruption.at_once and not self.runner.stopped:
+                    self.runner.stopped = True
+                    self.search.launching.stop()
+                for trial, outcome in self._slots.wait(_POLL_SECONDS):
+                    self._settle(trial, outcome)
+                self._tick()
+                self._monitor.refresh(self._slots.running, end)
+            self._tick(force=True)
+        if self._problem is not None:
+            raise self._problem
+        return end
+
+    def _find_end(self) -> str | None:
+        if self._interruption.requests:
+            return "interrupted"
+        if self._problem is not None:
+            return "the objective is missing"
+        self.failure = self.failures.find_end()
+        return self.failure or self.budget.find_end()
+
+    def _is_done(self) -> bool:
+        """Whether every arm has its total; trials that other processes run are waited for, since they may be lost."""
+        return all(
+            self._ran_out_of_patience(study) or study.counts().counted >= study.spec.n_trials for study in self.studies
+        )
+
+    def _ran_out_of_patience(self, study: ArmStudy) -> bool:
+        patience = self.search.settings.patience
+        return patience is not None and study.trials_since_best() >= patience
+
+    def _fill_slots(self) -> None:
+        while self._slots.free:
+            trial = self._ask()
+            if trial is None:
+                return
+            self._monitor.start(trial)
+            self._slots.submit(trial)
+
+    def _ask(self) -> Trial | None:
+        """Returns the next trial of the arm that has had the fewest; None where no arm has one to give."""
+        order = sorted(range(len(self.studies)), key=lambda index: self.studies[index].counts().started)
+        for index in order:
+            study = self.studies[index]
+            if self._ran_out_of_patience(study):
+                continue
+            ask = study.ask(self._owner)
+            if ask is None:
+                continue
+            arm = self.search.arms[index]
+            subdir = f"{arm.cell.number}-{ask.number}" if arm.cell.axes else str(ask.number)
+            folder = self.search.folder / subdir
+            study.place(ask.number, str(folder))
+            return Trial(arm, study, ask, self.found[index], folder, subdir)
+        return None
+
+    def _settle(self, trial: Trial, outcome: Outcome) -> None:
+        """Tells the study what became of a trial, and everybody else."""
+        retry = self.failures.wants_retry(outcome, trial.ask.attempt)
+        try:
+            view = trial.study.tell(trial.ask.number, outcome, retry=retry)
+        except MissingMetricError as error:
+            self._problem = error
+            return
+        self._record(trial.arm.name, trial.name, trial.study, view, outcome)
+        if not retry:
+            self.failures.count(outcome, trial.name)
+        self._monitor.end(trial, view, retry)
+
+    def _record(self, arm: str, name: str, study: ArmStudy, view: TrialView, outcome: Outcome) -> None:
+        """Brings the tracking store up to date; what it does not take now is in the journals or in the study."""
+        try:
+            if self.search.application.records_runs or self.search.settings.seeds:
+                if outcome.state in (LOST, INTERRUPTED, TIMEOUT, OOM) and view.run_id and outcome.run_id is None:
+                    # Its process could not close it any more.
+                    close_dead_run(self.store, view.run_id, outcome.state, outcome.error or outcome.state)
+            elif outcome.state != INTERRUPTED:
+                objective = self.search.objectives.names[0]
+                run_id = record_trial(self.store, self.parent.run_id, name, arm, view, objective)
+                study.set_run_id(view.number, run_id)
+            if view.state == COMPLETE:
+                self._keeper.consider(study)
+            self._log_progress()
+        except TrackingError as error:
+            self._monitor.warn(str(error))
+
+    def _log_progress(self) -> None:
+        """Shows the best value so far at the parent run, over the number of trials that are done."""
+        if self.parent.run is None or len(self.search.objectives.objectives) > 1:
+            return
+        objective = self.search.objectives.objectives[0]
+        best: float | None = None
+        for study in self.studies:
+            view = study.best()
+            if view is not None and (best is None or objective.better(view.metrics[objective.name], best)):
+                best = view.metrics[objective.name]
+        if best is not None:
+            done = sum(study.counts().counted for study in self.studies)
+            self.parent.run.log_metrics({f"best_so_far_{objective.name}": best}, step=done)
+
+    def _tick(self, *, force: bool = False) -> None:
+        """Saves the time used, and gives back to the studies what processes that died have left."""
+        now = time.monotonic()
+        if not force and now - self._last_tick < _TICK_SECONDS:
+            return
+        self._last_tick = now
+        for study in self.studies:
+            if self.parent.run is not None:
+                study.set_attr(SECONDS_ATTRIBUTE, self.budget.used)
+            for lost in study.find_lost():
+                self._recover(study, lost)
+
+    def _recover(self, study: ArmStudy, lost: TrialView) -> None:
+        """Settles a trial whose process is dead: as what it had come to, or as lost, to be run again."""
+        arm = self.search.arms[self.studies.index(study)]
+        written = read_written(lost.folder, self.search.settings.seeds)
+        outcome = written or Outcome(LOST, {}, "its process, or that of its sweep, is gone")
+        retry = written is None or self.failures.wants_retry(outcome, lost.attempt)
+        view = study.tell(lost.number, outcome, retry=retry)
+        self._record(arm.name, f"{arm.name} #{lost.number}", study, view, outcome)
+        self._monitor.warn(f"{arm.name} #{lost.number}: {outcome.state}" + (", will be run again" if retry else ""))

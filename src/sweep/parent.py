@@ -1,0 +1,136 @@
+"""The parent run of a search: started by the first process that runs it, found again by those that go on with it."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from src.errors import StudyError, TrackingError
+from src.study.address import sqlite_path
+from src.study.study import ArmStudy
+from src.sweep.plan import Search
+from src.tracking.facts import describe_environment
+from src.tracking.run import TrackedRun, resume_run, start_run
+from src.tracking.store import Store
+
+#: The study's attribute that names the parent run.
+PARENT_ATTRIBUTE = "fitgap.parent_run_id"
+
+#: How long a process that joins a search waits for the one that starts it.
+_JOIN_SECONDS = 120.0
+
+
+@dataclass
+class Parent:
+    """The parent run as one of the processes of a search has it.
+
+    Attributes:
+        run_id: Its id.
+        run: The run itself, for the one process of a machine that leads; None for those that join it.
+        lock: What makes a process the leading one.
+    """
+
+    run_id: str
+    run: TrackedRun | None
+    lock: FileLock
+
+    def release(self) -> None:
+        """Lets another process lead."""
+        self.lock.release()
+
+
+def open_parent(search: Search, store: Store, studies: list[ArmStudy], warnings: list[str]) -> Parent:
+    """Starts the parent run of a search, resumes that of an earlier process, or joins a living one.
+
+    Raises:
+        StudyError: The process that leads the search does not start its parent run.
+        TrackingError: The store does not answer, or does not have the run any more.
+    """
+    lock = FileLock(_lock_path(search.root, search.name, studies[0]))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return Parent(_await_parent(studies), None, lock)
+    try:
+        run_id = next(filter(None, (study.get_attr(PARENT_ATTRIBUTE) for study in studies)), None)
+        run = _start(search, store, warnings) if run_id is None else _resume(store, str(run_id), search)
+        for study in studies:
+            study.set_attr(PARENT_ATTRIBUTE, run.run_id)
+    except BaseException:
+        lock.release()
+        raise
+    return Parent(run.run_id, run, lock)
+
+
+def _start(search: Search, store: Store, warnings: list[str]) -> TrackedRun:
+    objectives = search.objectives
+    tags = {
+        **describe_environment(),
+        **search.arms[0].checked.tracking.tags,
+        "fitgap.kind": "sweep",
+        "fitgap.state": "running",
+        "fitgap.question": search.question,
+        "fitgap.objective": ",".join(objectives.names),
+        "fitgap.direction": ",".join(objective.direction for objective in objectives.objectives),
+        "fitgap.study": search.name,
+    }
+    if warnings:
+        tags["fitgap.warnings"] = "\n".join(warnings)
+    run = start_run(store, name=search.name, tags=tags)
+    params: dict[str, object] = {f"grid.{key}": ",".join(values) for key, values in search.axes.items()}
+    for dimension in search.arms[0].space.dimensions:
+        params[f"search.{dimension.key}"] = dimension.describe()
+    settings = search.settings
+    params |= {
+        "num_arms": len(search.arms),
+        "n_trials": search.n_trials,
+        "sampler": settings.sampler,
+        "pruner": settings.pruner,
+        "objective": tags["fitgap.objective"],
+        "direction": tags["fitgap.direction"],
+    }
+    if objectives.constraints:
+        params["constraints"] = ", ".join(constraint.text for constraint in objectives.constraints)
+    if settings.seeds:
+        params["seeds"] = ",".join(map(str, settings.seeds))
+    run.log_params(params)
+    return run
+
+
+def _resume(store: Store, run_id: str, search: Search) -> TrackedRun:
+    try:
+        run = resume_run(store, run_id)
+    except TrackingError as error:
+        raise TrackingError(
+            f"Search '{search.name}' cannot go on in the tracking store: {error} To begin a new search give "
+            "hydra.sweeper.study_name=NAME."
+        ) from error
+    run.set_tags({"fitgap.state": "running"})
+    return run
+
+
+def _await_parent(studies: list[ArmStudy]) -> str:
+    deadline = time.monotonic() + _JOIN_SECONDS
+    while time.monotonic() < deadline:
+        run_id = studies[0].get_attr(PARENT_ATTRIBUTE)
+        if run_id is not None:
+            return str(run_id)
+        time.sleep(0.2)
+    raise StudyError(
+        f"Another process has begun study '{studies[0].name}', but has not started its parent run within "
+        f"{_JOIN_SECONDS:g} seconds. Look what it is doing, end it, and run the command again."
+    )
+
+
+def _lock_path(root: Path, name: str, study: ArmStudy) -> Path:
+    """One file per search and storage; beside the storage where that is a file, so that a copy is another search."""
+    database = sqlite_path(study.storage_url)
+    digest = sha256(f"{study.storage_url}\n{name}".encode()).hexdigest()[:12]
+    folder = (root / "mlruns" if database is None else database.parent) / "studies"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:60]}-{digest}.lock"

@@ -1,0 +1,90 @@
+"""Runs that the sweep records itself: of a trial repeated over seeds, and of applications that do not record theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from src.ending import COMPLETE, STATUSES
+from src.study.outcome import Outcome
+from src.study.study import Ask
+from src.study.view import TrialView
+from src.tracking.records import load_children
+from src.tracking.run import TrackedRun, resume_run, start_run
+from src.tracking.store import Store
+
+
+class SeedRecorder:
+    """The run of a trial that is trained with several seeds: their mean, above the runs of the seeds themselves."""
+
+    def __init__(self, store: Store, parent_run_id: str, name: str, arm: str, ask: Ask) -> None:
+        """Starts the run."""
+        self.store = store
+        self.run = start_trial_run(store, parent_run_id, name, arm, ask.number, ask.values)
+
+    @property
+    def run_id(self) -> str:
+        """The run under which those of the seeds appear."""
+        return self.run.run_id
+
+    def finish(self, mean: Outcome) -> None:
+        """Records the mean of the seeds, epoch by epoch where they have epochs, and closes the run."""
+        for epoch, metrics in average_epochs(self.store, self.run_id).items():
+            self.run.log_metrics(metrics, step=epoch)
+        finish_trial_run(self.run, mean.state, mean.error, mean.metrics)
+
+
+def start_trial_run(
+    store: Store, parent_run_id: str, name: str, arm: str, number: int, values: Mapping[str, Any]
+) -> TrackedRun:
+    """Starts the run of a trial under the sweep's parent run."""
+    tags = {"fitgap.kind": "trial", "fitgap.state": "running", "fitgap.arm": arm, "fitgap.trial_number": str(number)}
+    run = start_run(store, name=name, tags=tags, parent_run_id=parent_run_id, defer=True)
+    run.log_params(values)
+    return run
+
+
+def finish_trial_run(run: TrackedRun, state: str, error: str | None, metrics: Mapping[str, float]) -> None:
+    """Closes the run of a trial in the state in which the trial ended."""
+    run.log_metrics(metrics)
+    run.set_tags({"fitgap.state": state, **({"fitgap.error": error} if error else {})})
+    run.finish(STATUSES[state])
+
+
+def record_trial(store: Store, parent_run_id: str, name: str, arm: str, view: TrialView, objective: str) -> str:
+    """Records a trial, which is over, of an application that records no runs; returns the run's id."""
+    run = start_trial_run(store, parent_run_id, name, arm, view.number, view.values)
+    for step, value in sorted(view.intermediate.items()):
+        run.log_metrics({objective: value}, step=step)
+    if view.traceback:
+        run.log_text(view.traceback, "traceback.txt")
+    finish_trial_run(run, view.state, view.error, view.metrics)
+    return run.run_id
+
+
+def close_dead_run(store: Store, run_id: str, state: str, error: str) -> None:
+    """Closes a run whose process died before it could do so, in the state that says why.
+
+    Raises:
+        TrackingError: The store does not answer, or does not have the run.
+    """
+    run = resume_run(store, run_id)
+    run.set_tags({"fitgap.state": state, "fitgap.error": error})
+    run.log_text(error, "traceback.txt")
+    run.finish(STATUSES[state])
+
+
+def average_epochs(store: Store, parent_run_id: str) -> dict[int, dict[str, float]]:
+    """Returns the means over the complete runs below a run, by epoch, for the epochs that all of them have."""
+    histories = [
+        {epoch.epoch: epoch.metrics() for epoch in record.history.epochs}
+        for record in load_children(store, parent_run_id)
+        if record.tags.get("fitgap.state") == COMPLETE
+    ]
+    if not histories:
+        return {}
+    shared = set.intersection(*(set(history) for history in histories))
+    return {
+        epoch: {key: sum(history[epoch][key] for history in histories) / len(histories) for key in histories[0][epoch]}
+        for epoch in sorted(shared)
+    }

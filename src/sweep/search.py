@@ -1,0 +1,170 @@
+"""A search from its first check to its report: what it opens, the loop of its trials, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from src.errors import FitgapError
+from src.study.storage import open_storage, resolve_storage
+from src.study.study import ArmStudy, StudySpec
+from src.study.warm_start import collect_points
+from src.sweep.application import Preparation
+from src.sweep.arms import Arm
+from src.sweep.budget import Budget
+from src.sweep.conclusion import Conclusion, conclude_search
+from src.sweep.failures import FailurePolicy
+from src.sweep.job import JobRunner
+from src.sweep.loop import SECONDS_ATTRIBUTE, SearchLoop
+from src.sweep.monitor import open_monitor
+from src.sweep.parent import Parent, open_parent
+from src.sweep.plan import Search
+from src.sweep.signals import Interruption
+from src.sweep.sweep import make_folder
+from src.tracking.address import show_uri
+from src.tracking.reconciliation import reconcile
+from src.tracking.store import Store, open_store
+
+#: Seconds that a trial gets to close its run once its time is over, before its process is killed.
+GRACE_SECONDS = 30.0
+
+
+class FailedTrialsError(FitgapError):
+    """So many trials of a search failed that it was ended."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What a search has opened before its first trial."""
+
+    store: Store
+    preparation: Preparation
+    studies: list[ArmStudy]
+    storage: str
+
+
+def execute_search(search: Search) -> Conclusion | None:
+    """Runs the trials that are missing to every arm's total, and reports on the search.
+
+    Running it again goes on where it ended, was interrupted, or was killed.
+
+    Returns:
+        What came out of it; None where another process of this machine leads the search and will report on it.
+
+    Raises:
+        FailedTrialsError: Too many trials failed.
+        MissingMetricError: A trial did not come to the objective.
+        FitgapError: Data, weights, studies or the store cannot be had; no trial has been started.
+        KeyboardInterrupt: The user ended it.
+    """
+    opened = _open(search)
+    make_folder(search.folder)
+    parent = open_parent(search, opened.store, opened.studies, opened.preparation.warnings)
+    reconcile(opened.store)
+    interruption = Interruption()
+    reason, state = "", "failed"
+    try:
+        with interruption.listen(inline=search.launching.inline):
+            loop = _build_loop(search, opened, parent, interruption)
+            reason = loop.run()
+        state = "interrupted" if interruption.requests else "complete"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        raise
+    finally:
+        if parent.run is None:
+            search.console.print("The process that leads this search will report on it.", style="dim")
+            conclusion = None
+        else:
+            conclusion = conclude_search(search, opened.store, parent.run, opened.studies, state, reason)
+            parent.release()
+        search.launching.close()
+    interruption.pass_on()
+    if loop.failure is not None:
+        reasons = "\n".join(f"  {text}" for text in loop.failures.reasons[-5:])
+        raise FailedTrialsError(
+            f"The search was ended: {loop.failure}. The last of them:\n{reasons}\nMend the cause and run the command "
+            "again: it goes on with what is there."
+        )
+    return conclusion
+
+
+def _open(search: Search) -> _Opened:
+    store = open_store(search.arms[0].checked.tracking)
+    storage_url = resolve_storage(search.settings.storage, search.root)
+    storage = open_storage(storage_url)
+    preparation = search.application.prepare([arm.checked for arm in search.arms])
+    studies = []
+    for arm, facts in zip(search.arms, preparation.facts, strict=True):
+        spec = build_spec(search, arm, facts, store)
+        points = collect_points(search.settings.warm_start, arm.space, arm.fixed, arm.defaults, storage)
+        studies.append(ArmStudy.open(storage, storage_url, spec, points))
+    return _Opened(store, preparation, studies, storage_url)
+
+
+def build_spec(search: Search, arm: Arm, facts: dict[str, str], store: Store | None) -> StudySpec:
+    """Returns what an arm's study is to be, and by what it is recognized when the command is run again."""
+    settings = search.settings
+    searched = {dimension.key for dimension in arm.space.dimensions}
+    if settings.seeds:
+        searched.add(settings.seed_key)
+    configuration = {
+        key: value
+        for key, value in arm.checked.settings.items()
+        # Below a group that is searched, such as `optimizer`, everything may differ between trials.
+        if key not in searched and not any(key.startswith(f"{group}.") for group in searched)
+    }
+    objective = {item.name: item.direction for item in search.objectives.objectives}
+    fingerprint = {
+        "search space": arm.space.to_record(),
+        "objective": {
+            **objective,
+            **{f"constraint {item.text}": "kept" for item in search.objectives.constraints},
+            **({"seeds": ", ".join(map(str, settings.seeds))} if settings.seeds else {}),
+        },
+        "data": facts,
+        "configuration": configuration,
+        "tracking store": {} if store is None else {"uri": show_uri(store.uri), "experiment": store.experiment_name},
+    }
+    pruner = settings.pruner
+    if pruner == "auto":
+        pruner = "median" if len(objective) == 1 else "none"
+    return StudySpec(
+        name=search.study_name(arm),
+        space=arm.space,
+        fixed=arm.fixed,
+        objectives=search.objectives,
+        sampler=settings.sampler,
+        sampler_kwargs=settings.sampler_kwargs,
+        pruner=pruner,
+        pruner_kwargs=settings.pruner_kwargs,
+        seed=_read_seed(arm),
+        n_trials=search.n_trials,
+        fingerprint=fingerprint,
+    )
+
+
+def _read_seed(arm: Arm) -> int:
+    text = arm.checked.settings.get("seed", "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _build_loop(search: Search, opened: _Opened, parent: Parent, interruption: Interruption) -> SearchLoop:
+    settings = search.settings
+    used = max(float(study.get_attr(SECONDS_ATTRIBUTE) or 0.0) for study in opened.studies)
+    planned = search.n_trials * len(search.arms)
+    failed = sum(study.counts().failed for study in opened.studies)
+    if settings.trial_timeout is not None:
+        search.launching.limit_time(settings.trial_timeout + GRACE_SECONDS)
+    budget = Budget(settings, used)
+    return SearchLoop(
+        search=search,
+        studies=opened.studies,
+        found=opened.preparation.overrides,
+        store=opened.store,
+        parent=parent,
+        runner=JobRunner(settings, search.application, search.launching, opened.store, parent.run_id, opened.storage),
+        budget=budget,
+        failures=FailurePolicy(settings, planned, failed),
+        monitor=open_monitor(search, opened.studies, budget),
+        interruption=interruption,
+    )
