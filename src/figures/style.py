@@ -35,6 +35,12 @@ DOTS_PER_INCH = 120
 def new_figure(width: float, height: float, title: str, subtitle: str = "") -> Figure:
     """Returns an empty white figure of a size in inches, with a title and, below it, lines in smaller letters."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    write_title(figure, title, subtitle)
+    return figure
+
+
+def write_title(figure: Figure, title: str, subtitle: str = "") -> None:
+    """Writes a title above a figure of its final size and, below it, lines in smaller letters."""
     lines = subtitle.splitlines()
     # Names of runs and files may hold a dollar sign, which must not be read as the start of a formula.
     figure.suptitle(title + "\n" * len(lines), fontsize=TITLE_SIZE, fontweight="bold", color=INK, parse_math=False)
@@ -43,7 +49,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str = "") -> F
         below_top = TITLE_SIZE * 1.25 * (index + 1.35) + 3
         figure.text(
             0.5,
-            1 - below_top / 72 / height,
+            1 - below_top / 72 / figure.get_figheight(),
             line,
             ha="center",
             va="center",
@@ -51,7 +57,6 @@ def new_figure(width: float, height: float, title: str, subtitle: str = "") -> F
             color=FAINT_INK,
             parse_math=False,
         )
-    return figure
 
 
 def dress_axes(axes: Axes, title: str = "", x_label: str = "", y_label: str = "") -> None:
