@@ -54,8 +54,10 @@ def open_study(storage: BaseStorage, url: str, spec: StudySpec, points: Sequence
         points: What it tries first if it is new; one that was begun goes on with the points it has.
 
     Raises:
-        ConfigError: It was begun with something else, or by another program.
+        ConfigError: It was begun with something else, or by another program; or it is a grid of a space without end.
     """
+    is_grid = spec.sampler == "grid"
+    grid = spec.space.points(spec.fixed) if is_grid else []
     directions = [StudyDirection[objective.direction.upper()] for objective in spec.objectives.objectives]
     with exclusive(url, spec.name):
         study = optuna.create_study(storage=storage, study_name=spec.name, directions=directions, load_if_exists=True)
@@ -75,8 +77,7 @@ def open_study(storage: BaseStorage, url: str, spec: StudySpec, points: Sequence
         first = kept.get(attributes.POINTS, []) if resumed else points
         openings = int(kept.get(attributes.OPENINGS, 0))
         study.set_user_attr(attributes.OPENINGS, openings + 1)
-    is_grid = spec.sampler == "grid"
-    listed = PointList([*first, *(spec.space.points(spec.fixed) if is_grid else [])])
+    listed = PointList([*first, *grid])
     begun = sum(attributes.RETRY_OF not in trial.user_attrs for trial in trials)
     limit = begun + len(listed.remaining(trials)) if is_grid else spec.n_trials
     return Opening(study_id, resumed, _choose_seed(spec, len(trials), openings), listed, min(spec.n_trials, limit))

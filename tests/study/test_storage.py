@@ -5,52 +5,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-import sys
+from collections.abc import Callable
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import optuna
 import pytest
 
-from src.config.paths import PROJECT_ROOT
 from src.errors import StudyError
 from src.study.address import show_url, sqlite_url
 from src.study.lock import exclusive
 from src.study.storage import close_storage, explained, open_storage, resolve_storage, storage_url
-
-#: Opens the storage and a study in it as soon as the file `go` is there.
-_OPENER = """
-import sys, time
-from pathlib import Path
-import optuna
-from src.study.storage import close_storage, open_storage
-url, folder = sys.argv[1], Path(sys.argv[2])
-(folder / f"ready-{sys.argv[3]}").touch()
-while not (folder / "go").exists():
-    time.sleep(.001)
-storage = open_storage(url)
-optuna.create_study(storage=storage, study_name="shared", load_if_exists=True)
-close_storage(storage)
-"""
-
-
-def _together(code: str, url: str, folder: Path, count: int) -> list[str]:
-    """Runs `count` processes that begin at the same moment; returns what each has written to stderr."""
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "PYTHONWARNINGS": "error"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, url, str(folder), str(index)],
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=folder,
-        )
-        for index in range(count)
-    ]
-    while any(not (folder / f"ready-{index}").exists() for index in range(count)):
-        assert all(process.poll() in (None, 0) for process in processes)
-    (folder / "go").touch()
-    return [process.communicate(timeout=120)[1] for process in processes]
 
 
 def test_a_storage_that_is_not_named_lies_in_the_projects_mlruns(tmp_path: Path) -> None:
@@ -110,32 +76,28 @@ def test_a_storage_is_created_with_its_folder_and_beats(tmp_path: Path) -> None:
     close_storage(storage)
 
 
-def test_six_processes_may_open_a_new_storage_and_study_at_once(tmp_path: Path) -> None:
+def test_six_processes_may_open_a_new_storage_at_once(run_together: Callable[..., list[str]], tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "new" / "optuna.db")
-    assert _together(_OPENER, url, tmp_path, 6) == [""] * 6
+    code = "from src.study.storage import close_storage, open_storage\nclose_storage(open_storage(sys.argv[1]))\n"
+    run_together(code, url, count=6)
     storage = open_storage(url)
-    assert [study.study_name for study in storage.get_all_studies()] == ["shared"]
+    assert storage.get_all_studies() == []
+    close_storage(storage)
 
 
-def test_a_lock_is_free_when_its_holder_is_killed(tmp_path: Path) -> None:
+def test_a_lock_is_free_when_its_holder_is_killed(
+    start_process: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
     url = sqlite_url(tmp_path / "optuna.db")
     code = (
         "import sys\nfrom src.study.lock import exclusive\n"
         "with exclusive(sys.argv[1], 'x'):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, url],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=PROJECT_ROOT,
-    )
-    assert holder.stdin
+    holder = start_process(code, url)
     assert holder.stdout
-    assert holder.stdout.readline() == b"held\n"
+    assert holder.stdout.readline() == "held\n"
     holder.kill()
     holder.wait()
-    holder.stdin.close()
-    holder.stdout.close()
     with exclusive(url, "x"):
         pass
 
@@ -192,10 +154,10 @@ def test_a_server_that_is_away_is_a_study_error_without_the_password(tmp_path: P
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.skipif(find_spec("pymysql") is not None, reason="pymysql is installed")
 def test_a_missing_driver_comes_with_the_command_that_installs_it() -> None:
-    with pytest.raises(StudyError, match="Run `pip install psycopg2-binary`") as caught:  # noqa: SIM117
-        with explained("postgresql+psycopg2://me:secret@host/db"):
-            raise ModuleNotFoundError("No module named 'psycopg2'")
+    with pytest.raises(StudyError, match=r"not installed: No module named 'pymysql'\. Run `pip install py") as caught:
+        open_storage("mysql+pymysql://me:secret@host/db")
     assert "secret" not in str(caught.value)
 
 
