@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
@@ -27,7 +28,6 @@ __all__ = [
     "explained",
     "open_storage",
     "resolve_storage",
-    "storage_url",
 ]
 
 #: Seconds between two signs of life of a running trial.
@@ -58,19 +58,7 @@ def open_storage(
         # SQLite's and PostgreSQL's first use is a race: tables that were not there a moment ago are created twice.
         with exclusive(url, "storage"):
             _check_database(url)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)
-                storage = RDBStorage(
-                    # Optuna replaces a template of its own in it.
-                    url.replace("{", "{{").replace("}", "}}"),
-                    engine_kwargs={
-                        "connect_args": connect_arguments(url),
-                        # A file's connection must not survive in a process that was forked; a server's may be cut.
-                        **({"poolclass": NullPool} if sqlite_path(url) else {"pool_pre_ping": True}),
-                    },
-                    heartbeat_interval=heartbeat_seconds,
-                    grace_period=grace_seconds,
-                )
+            storage = _connect(url, heartbeat_interval=heartbeat_seconds, grace_period=grace_seconds)
         return get_storage(storage)
 
 
@@ -82,14 +70,6 @@ def close_storage(storage: BaseStorage) -> None:
         backend.engine.dispose()
 
 
-def storage_url(storage: BaseStorage) -> str:
-    """Returns the URL of a storage that `open_storage` has returned."""
-    backend = getattr(storage, "_backend", storage)
-    if not isinstance(backend, RDBStorage):
-        raise TypeError(f"open_storage returns a storage with a URL, but this is a {type(storage).__name__}.")
-    return backend.url
-
-
 @contextmanager
 def explained(url: str) -> Iterator[None]:
     """Turns what databases, drivers and file systems raise within the block into a `StudyError`."""
@@ -97,6 +77,19 @@ def explained(url: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, StorageInternalError, OSError, NotImplementedError) as error:
         raise _unusable(url, _reason(error, url)) from error
+
+
+def _connect(url: str, **options: Any) -> RDBStorage:
+    # A file's connection must not survive in a process that was forked; a server's may have been cut.
+    pooling: dict[str, Any] = {"poolclass": NullPool} if sqlite_path(url) else {"pool_pre_ping": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RDBStorage(
+            # Optuna replaces a template of its own in it.
+            url.replace("{", "{{").replace("}", "}}"),
+            engine_kwargs={"connect_args": connect_arguments(url), **pooling},
+            **options,
+        )
 
 
 @contextmanager
@@ -131,19 +124,13 @@ def _check_database(url: str) -> None:
 
 
 def _check_version(url: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        storage = RDBStorage(
-            url.replace("{", "{{").replace("}", "}}"),
-            engine_kwargs={"poolclass": NullPool, "connect_args": connect_arguments(url)},
-            skip_compatibility_check=True,
-            skip_table_creation=True,
-        )
-    version = storage.get_current_version()
-    if version == storage.get_head_version():
+    storage = _connect(url, skip_compatibility_check=True, skip_table_creation=True)
+    version, head, known = storage.get_current_version(), storage.get_head_version(), storage.get_all_versions()
+    close_storage(storage)
+    if version == head:
         return
     path = sqlite_path(url)
-    if version in storage.get_all_versions():
+    if version in known:
         raise StudyError(
             f"The studies at {show_url(url)} were written by an older Optuna (schema {version}). End everything that "
             f"uses them, make a copy, then run `optuna storage upgrade --storage {shlex.quote(show_url(url))}`; or "

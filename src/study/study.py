@@ -152,8 +152,9 @@ class ArmStudy:
         Raises:
             MissingMetricError: The outcome lacks the objective; the trial has failed.
         """
-        verdict, study = judge(outcome, self.spec.objectives), self.study
+        verdict = judge(outcome, self.spec.objectives)
         with explained(self.storage_url):
+            study = self.study
             trial = self._storage.get_trial(self._find_id(number))
             if not trial.state.is_finished():
                 if retry and verdict.state == TrialState.FAIL and verdict.problem is None:
