@@ -109,13 +109,22 @@ class Application(Protocol):
 
 #: Name of the task function's attribute that holds its `Application`.
 _ATTRIBUTE = "fitgap_application"
+#: Name of the one that holds what a worker process imports ahead; `hydra_plugins/fitgap_launcher` reads it.
+_PRELOAD_ATTRIBUTE = "fitgap_preload"
 
 
-def sweepable(application: Application) -> Callable[[TaskFunction], TaskFunction]:
-    """Decorates a Hydra task function, beneath `hydra.main`, so that a sweep can check and prepare its runs."""
+def sweepable(application: Application, *, preload: Sequence[str] = ()) -> Callable[[TaskFunction], TaskFunction]:
+    """Decorates a Hydra task function, beneath `hydra.main`, so that a sweep can check and prepare its runs.
+
+    Args:
+        application: What a sweep needs to know.
+        preload: What a worker process imports before it is given its first run: modules, or functions as
+            `module:function`.
+    """
 
     def decorate(task_function: TaskFunction) -> TaskFunction:
         setattr(task_function, _ATTRIBUTE, application)
+        setattr(task_function, _PRELOAD_ATTRIBUTE, tuple(preload))
         return task_function
 
     return decorate

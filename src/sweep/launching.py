@@ -36,20 +36,30 @@ class Launching:
     remark: str | None
     launcher: Any
 
+    @property
+    def _workers(self) -> Any:
+        """The processes of our own launcher; None for any other."""
+        return getattr(self.launcher, "workers", None)
+
+    def start(self) -> None:
+        """Has the launcher's processes import what they will need, while there is something else to do."""
+        if self._workers is not None:
+            self._workers.start()
+
     def limit_time(self, seconds: float | None) -> None:
         """Has jobs killed that take longer, where the launcher can do so."""
-        if hasattr(self.launcher, "kill_after"):
-            self.launcher.kill_after = seconds
+        if self._workers is not None:
+            self._workers.kill_after = seconds
 
     def stop(self) -> None:
         """Ends all running jobs at once, where the launcher can do so."""
-        if hasattr(self.launcher, "stop"):
-            self.launcher.stop()
+        if self._workers is not None:
+            self._workers.stop()
 
     def close(self) -> None:
         """Ends the launcher's processes."""
-        if hasattr(self.launcher, "close"):
-            self.launcher.close()
+        if self._workers is not None:
+            self._workers.close()
 
 
 def keep_in_process(config: DictConfig) -> DictConfig:
@@ -78,7 +88,7 @@ def open_launching(launcher: Launcher, config: DictConfig, n_jobs: Any) -> Launc
     wanted = None if n_jobs == "auto" else int(n_jobs)
     inline, remark = False, None
     if _is(conf, _LOCAL):
-        slots = int(launcher.slots)  # type: ignore[attr-defined]
+        slots = int(launcher.workers.slots)  # type: ignore[attr-defined]
     elif _is(conf, _JOBLIB):
         slots = _count_joblib(conf, wanted)
         # With one job joblib runs it in this thread, where Hydra cannot have two at a time.

@@ -56,6 +56,7 @@ def execute_search(search: Search) -> Conclusion | None:
         FitgapError: Data, weights, studies or the store cannot be had; no trial has been started.
         KeyboardInterrupt: The user ended it.
     """
+    search.launching.start()
     opened = _open(search)
     make_folder(search.folder)
     parent = open_parent(search, opened.store, opened.studies, opened.preparation.warnings)

@@ -1,0 +1,1 @@
+"""The Hydra launcher `hydra/launcher=fitgap`."""

@@ -1,0 +1,86 @@
+"""The layout of a machine's worker processes: how many slots, which GPU and how many threads each has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from src.errors import ConfigError
+from src.workers.gpus import find_gpus
+
+#: Variables that limit the threads of TensorFlow and of what NumPy computes with; read at their import.
+_THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How worker processes are laid out.
+
+    Attributes:
+        environments: For each slot the environment variables of its processes.
+        reuse: Whether a process takes one job after the other; otherwise each job gets one of its own.
+        preload: What a process imports before it is given a job: modules, or functions as `module:function`.
+        memory_limit_gb: Memory that a process may ask for, in 10^9 bytes; None is no limit.
+    """
+
+    environments: tuple[dict[str, str], ...]
+    reuse: bool
+    preload: tuple[str, ...] = field(default=())
+    memory_limit_gb: float | None = None
+
+    @property
+    def slots(self) -> int:
+        """Jobs that run at a time."""
+        return len(self.environments)
+
+
+def plan_layout(
+    *,
+    n_jobs: Any = "auto",
+    gpus: Any = "auto",
+    trials_per_gpu: int = 1,
+    reuse: Any = "auto",
+    threads: Any = "auto",
+    preload: Sequence[str] = (),
+    memory_limit_gb: float | None = None,
+) -> Layout:
+    """Lays out the processes of this machine as `hydra.launcher` asks for.
+
+    Raises:
+        ConfigError: A value is not allowed, or there are not so many GPUs.
+    """
+    found = find_gpus(gpus)
+    _check_number("n_jobs", n_jobs, or_auto=True)
+    _check_number("trials_per_gpu", trials_per_gpu)
+    _check_number("threads", threads, or_auto=True)
+    if reuse not in ("auto", True, False):
+        raise ConfigError(f"hydra.launcher.reuse must be auto, true or false, but got {reuse!r}.")
+    if memory_limit_gb is not None and memory_limit_gb <= 0:
+        raise ConfigError(f"hydra.launcher.memory_limit_gb must be greater than 0, but got {memory_limit_gb:g}.")
+    places = [gpu for _ in range(trials_per_gpu) for gpu in found]
+    slots = max(1, len(places)) if n_jobs == "auto" else n_jobs
+    if found and slots > len(places):
+        raise ConfigError(
+            f"{slots} jobs at a time do not fit on {len(found)} GPUs with {trials_per_gpu} on each: set "
+            f"hydra.launcher.trials_per_gpu={-(-slots // len(found))}, or n_jobs={len(places)}."
+        )
+    share = max(1, (os.cpu_count() or 1) // slots) if threads == "auto" else threads
+    environments = []
+    for slot in range(slots):
+        environment = {"CUDA_VISIBLE_DEVICES": places[slot]} if found else {}
+        if slots > 1 or threads != "auto":
+            # As many threads as cores in each of several processes would keep each other waiting.
+            environment |= dict.fromkeys(_THREAD_VARIABLES, str(share))
+        environments.append(environment)
+    keep = not found if reuse == "auto" else bool(reuse)
+    return Layout(tuple(environments), keep, tuple(preload), memory_limit_gb)
+
+
+def _check_number(name: str, value: Any, *, or_auto: bool = False) -> None:
+    if or_auto and value == "auto":
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        allowed = "auto or a number" if or_auto else "a number"
+        raise ConfigError(f"hydra.launcher.{name} must be {allowed} of at least 1, but got {value!r}.")
