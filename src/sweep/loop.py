@@ -192,6 +192,9 @@ class SearchLoop:
         if not force and now - self._last_tick < _TICK_SECONDS:
             return
         self._last_tick = now
+        for trial in self._slots.running:
+            # One that waits in the queue of a cluster gives no sign of life yet.
+            trial.study.beat(trial.ask.number)
         for study in self.studies:
             if self.parent.run is not None:
                 study.set_attr(SECONDS_ATTRIBUTE, self.budget.used)

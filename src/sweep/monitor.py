@@ -110,7 +110,7 @@ class LineMonitor:
 
     def _describe_progress(self) -> str:
         counted = sum(study.counts().counted for study in self.studies)
-        planned = self.search.n_trials * len(self.studies)
+        planned = sum(study.spec.n_trials for study in self.studies)
         left = self.estimate_left()
         text = f"{counted}/{planned}"
         return text if left is None else f"{text}, about {format_seconds(left)} left"

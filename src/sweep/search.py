@@ -152,7 +152,7 @@ def _read_seed(arm: Arm) -> int:
 def _build_loop(search: Search, opened: _Opened, parent: Parent, interruption: Interruption) -> SearchLoop:
     settings = search.settings
     used = max(float(study.get_attr(SECONDS_ATTRIBUTE) or 0.0) for study in opened.studies)
-    planned = search.n_trials * len(search.arms)
+    planned = sum(study.spec.n_trials for study in opened.studies)
     failed = sum(study.counts().failed for study in opened.studies)
     if settings.trial_timeout is not None:
         search.launching.limit_time(settings.trial_timeout + GRACE_SECONDS)

@@ -54,6 +54,11 @@ def check_objective(objectives: Objectives, settings: SweeperConfig, metrics: fr
                 f"hydra.sweeper.objective and constraints name what is not logged: {', '.join(unknown)}."
                 f"{nearest(unknown[0], sorted(metrics))} A run logs: {', '.join(sorted(metrics))}."
             )
+    if objectives.constraints and settings.sampler == "cmaes":
+        raise ConfigError(
+            "hydra.sweeper.sampler=cmaes cannot keep hydra.sweeper.constraints: choose tpe, gp or nsgaii, or leave the "
+            "constraints out."
+        )
     if len(objectives.names) > 1 and settings.pruner not in ("auto", "none"):
         raise ConfigError(
             f"hydra.sweeper.pruner={settings.pruner} needs one objective, but there are {', '.join(objectives.names)}. "
