@@ -161,6 +161,7 @@ def shorten_keys(trials: list[FrozenTrial]) -> dict[str, str]:
 
 def _copy(study: optuna.Study, trials: list[FrozenTrial], objectives: Sequence[str]) -> optuna.Study:
     """Returns a copy in memory, with the same numbers; trials without a finite value count as failed."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     copy = optuna.create_study(
         directions=study.directions,
         storage=optuna.storages.InMemoryStorage(),

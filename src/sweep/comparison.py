@@ -1,152 +1,213 @@
-"""The comparison: the runs of one sweep side by side, computed from the tracking store alone."""
+"""The comparison: what a sweep compares side by side, computed from the tracking store alone."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from src.ending import COMPLETE
 from src.figures.comparison import Arm, plot_comparison
 from src.figures.style import save_figure
-from src.history import History
+from src.study.objective import Objective, Objectives
+from src.sweep.row import COLUMNS, Row, to_row
+from src.sweep.selection import Selection
 from src.tracking.records import RunRecord
 
-#: Columns of the comparison: heading for people, key in the CSV.
-COLUMNS = {
-    "best val": "best_val_accuracy",
-    "at epoch": "best_epoch",
-    "gap there": "best_gap_accuracy",
-    "final gap": "final_gap_accuracy",
-    "overfits from": "overfit_epoch",
-    "epochs": "epochs_run",
-    "seconds": "seconds",
-}
+#: What the runs of a grid are compared by.
+GRID_OBJECTIVES = Objectives((Objective("best_val_accuracy", "maximize"),))
 
+#: Columns of a search with several arms that say what became of each one's trials.
+_TALLY_COLUMNS = {"complete": "complete_trials", "pruned": "pruned_trials", "failed": "failed_trials"}
 
-@dataclass(frozen=True)
-class Row:
-    """One run in a comparison.
-
-    Attributes:
-        run_id: The run.
-        number: Its trial number.
-        name: Its arm.
-        state: Its `fitgap.state`.
-        error: Why it did not complete; None if it did.
-        values: What `COLUMNS` names, where the run has it.
-        history: Its epochs.
-    """
-
-    run_id: str
-    number: int
-    name: str
-    state: str
-    error: str | None
-    values: dict[str, float]
-    history: History
-
-    def cells(self) -> list[str]:
-        """Returns the row as text: name, state, then a cell for each of `COLUMNS`."""
-        return [self.name, self.state, *(_format(key, self.values.get(key)) for key in COLUMNS.values())]
+#: States of rows that have no result and have not failed either.
+_OPEN = ("running", "pruned", "interrupted")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The runs of a sweep, in the order in which they were planned."""
+    """What a sweep compares.
+
+    Attributes:
+        rows: The cells of a grid as they were planned; of a search the trials that stand for it, the best first.
+        ranking: Those of them that have a result, the best first.
+        objectives: What they are ranked by.
+        columns: Heading for people, and key, of each figure that is shown.
+        summary: The metrics that the parent run gets.
+        title: What the table shows.
+    """
 
     rows: tuple[Row, ...]
-
-    @property
-    def ranking(self) -> list[Row]:
-        """The complete runs by validation accuracy, the best first; of equals the one with the smaller gap."""
-        complete = [row for row in self.rows if row.state == "complete" and row.history]
-        return sorted(complete, key=lambda row: (-row.values["best_val_accuracy"], row.values["best_gap_accuracy"]))
+    ranking: tuple[Row, ...]
+    objectives: Objectives
+    columns: dict[str, str]
+    summary: dict[str, float]
+    title: str = "side by side"
 
     @property
     def best(self) -> Row | None:
-        """The first of the ranking; None where no run completed."""
+        """The first of the ranking; None where nothing has a result."""
         return self.ranking[0] if self.ranking else None
 
     @property
-    def failed(self) -> tuple[Row, ...]:
-        """The runs that ended without being complete."""
-        return tuple(row for row in self.rows if row.state not in ("complete", "running"))
+    def header(self) -> list[str]:
+        """The headings of all columns."""
+        return ["", "state", *self.columns]
 
-    def summary(self) -> dict[str, float]:
-        """Returns the metrics that the parent run gets."""
-        summary = {"num_runs": float(len(self.rows)), "num_failed": float(len(self.failed))}
-        if self.best is not None:
-            summary |= {
-                key: self.best.values[key]
-                for key in ("best_val_accuracy", "best_gap_accuracy", "final_gap_accuracy")
-                if key in self.best.values
-            }
-        return summary
+    def cells(self) -> list[list[str]]:
+        """Returns the rows as text."""
+        return [row.cells(self.columns.values(), self.objectives.names) for row in self.rows]
 
     def describe(self) -> str:
         """Returns the comparison as a Markdown table, which MLflow shows as the parent run's description."""
-        header = ["", "state", *COLUMNS]
-        lines = [header, ["---"] * len(header), *(row.cells() for row in self.rows)]
+        searched = any(row.params for row in self.rows)
+        header = [*self.header, *(["with"] if searched else [])]
+        rows = [
+            [*cells, *([row.label or "-"] if searched else [])]
+            for row, cells in zip(self.rows, self.cells(), strict=True)
+        ]
+        lines = [header, ["---"] * len(header), *rows]
         table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in lines)
+        caption = "" if self.title == Comparison.title else f"{self.title[0].upper()}{self.title[1:]}\n\n"
         if self.best is None:
-            return table
-        return f"Best: **{self.best.name}**\n\n{table}"
+            return f"{caption}{table}"
+        return f"Best: **{self.describe_best()}**\n\n{caption}{table}"
+
+    def describe_best(self) -> str:
+        """Returns the best row's name, with its trial where it is one of several."""
+        assert self.best is not None
+        number = self.best.values.get("trial_number")
+        if "trial" not in self.columns or number is None:
+            return self.best.name
+        return f"{self.best.name} #{number:.0f}"
 
     def write_csv(self, path: Path) -> None:
-        """Writes one line per run, with unrounded values.
+        """Writes one line per row, with unrounded values.
 
         Raises:
             OSError: The file cannot be written.
         """
+        keys = [key for column in self.columns.values() for key in (column, *self._spreads(column))]
+        searched = list(dict.fromkeys(key for row in self.rows for key in row.params))
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["run_id", "arm", "state", "error", *COLUMNS.values()])
+            writer.writerow(["run_id", "arm", "state", "error", *keys, *searched])
             for row in self.rows:
-                values = (row.values.get(key) for key in COLUMNS.values())
+                values = (row.values.get(key) for key in keys)
                 cells = ("" if value is None else repr(value) for value in values)
-                writer.writerow([row.run_id, row.name, row.state, row.error or "", *cells])
+                params = (row.params.get(key, "") for key in searched)
+                writer.writerow([row.run_id, row.arm, row.state, row.error or "", *cells, *params])
 
     def draw(self, path: Path, title: str) -> None:
-        """Draws the runs' train_eval and validation curves on shared axes."""
+        """Draws the rows' train_eval and validation curves on shared axes."""
         arms = [
             Arm(
-                name=row.name if row.state != "running" else f"{row.name} (running)",
+                name=_name_panel(row, numbered="trial" in self.columns),
                 history=row.history,
                 overfit_epoch=int(row.values["overfit_epoch"]) if "overfit_epoch" in row.values else None,
-                failed=None if row not in self.failed else f"{row.state}: {row.error or 'no reason recorded'}",
+                failed=_describe_failure(row),
             )
             for row in self.rows
         ]
         save_figure(plot_comparison(arms, title), path)
 
+    @property
+    def has_curves(self) -> bool:
+        """Whether there is anything to draw: some applications record no epochs."""
+        return any(row.history or _describe_failure(row) for row in self.rows)
+
+    def _spreads(self, key: str) -> list[str]:
+        extras = [f"{key}_std"] if any(f"{key}_std" in row.values for row in self.rows) else []
+        return [*extras, "num_seeds"] if extras and key == self.objectives.names[0] else extras
+
 
 def compare_runs(records: Sequence[RunRecord]) -> Comparison:
-    """Puts the child runs of a sweep side by side, in the order of their trial numbers."""
-    return Comparison(tuple(sorted(map(_to_row, records), key=lambda row: row.number)))
+    """Puts the runs of a grid side by side, in the order in which they were planned."""
+    rows = sorted(map(to_row, records), key=lambda row: row.values.get("trial_number", 0))
+    complete = [row for row in rows if row.state == COMPLETE and row.history]
+    # Of equally accurate runs the one with the smaller gap is the better one.
+    ranking = sorted(complete, key=lambda row: (-row.values["best_val_accuracy"], row.values["best_gap_accuracy"]))
+    failed = [row for row in rows if row.state not in (COMPLETE, "running")]
+    summary = {"num_runs": float(len(rows)), "num_failed": float(len(failed))}
+    return _finish(Comparison(tuple(rows), tuple(ranking), GRID_OBJECTIVES, COLUMNS, summary))
 
 
-def _to_row(record: RunRecord) -> Row:
-    values = {key: record.metrics[key] for key in COLUMNS.values() if key in record.metrics}
-    if record.history:
-        values["best_gap_accuracy"] = record.history.best().gap_accuracy
-        values["seconds"] = sum(record.history.series("epoch_seconds"))
-    return Row(
-        run_id=record.run_id,
-        number=int(record.tags.get("fitgap.trial_number", "0")),
-        name=record.tags.get("fitgap.arm", record.name),
-        state=record.tags.get("fitgap.state", record.status.lower()),
-        error=record.tags.get("fitgap.error"),
-        values=values,
-        history=record.history,
+def compare_trials(selection: Selection, objectives: Objectives, keys: Collection[str]) -> Comparison:
+    """Puts the trials that stand for a search side by side.
+
+    Args:
+        selection: The trials, with their histories.
+        objectives: What was optimized.
+        keys: The searched keys.
+    """
+    single = selection.single
+    rows = [_name_trial(to_row(record, keys), single) for record in selection.records]
+    ranking = tuple(rows)
+    rows += [replace(to_row(record), run_id="", values={}) for record in selection.reasons.values()]
+    rows = [replace(row, values={**row.values, **_tally_values(selection, row.arm)}) for row in rows]
+    total = selection.total
+    summary = {
+        "num_trials": float(total.complete + total.pruned + total.failed),
+        "num_complete": float(total.complete),
+        "num_pruned": float(total.pruned),
+        "num_failed": float(total.failed),
+    }
+    what = "the front" if len(objectives.objectives) > 1 else "the best trials" if single else "the best of each arm"
+    columns = _choose_columns(rows, objectives)
+    return _finish(
+        Comparison(
+            rows=tuple(rows),
+            ranking=ranking,
+            objectives=objectives,
+            columns=columns if single else {"trial": "trial_number", **columns, **_TALLY_COLUMNS},
+            summary=summary,
+            title=f"{what} of {sum(total.counts().values())} trials: {total.describe()}",
+        )
     )
 
 
-def _format(key: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    if key.endswith(("epoch", "epochs_run")):
-        return f"{value:.0f}"
-    if key == "seconds":
-        return f"{value:.1f}"
-    return f"{value:+.3f}" if "gap" in key else f"{value:.3f}"
+def _finish(comparison: Comparison) -> Comparison:
+    """Adds the best row's figures to what the parent run gets."""
+    if comparison.best is None:
+        return comparison
+    # A metric cannot be taken back: `overfit_epoch`, which the next best may not have, is none of the parent's.
+    wanted = dict.fromkeys(
+        [*comparison.objectives.names, "best_val_accuracy", "best_gap_accuracy", "final_gap_accuracy"]
+    )
+    values = comparison.best.values
+    return replace(comparison, summary={**comparison.summary, **{key: values[key] for key in wanted if key in values}})
+
+
+def _choose_columns(rows: Sequence[Row], objectives: Objectives) -> dict[str, str]:
+    """Returns the objectives first, then what is known of any row besides."""
+    headings = {key: heading for heading, key in COLUMNS.items()}
+    columns = {headings.get(name, name.replace("_", " ")): name for name in objectives.names}
+    known = {key for row in rows for key in row.values}
+    # Only the winners of a search are measured on the test images, at its end.
+    wanted = {**COLUMNS, "test": "test_accuracy"}
+    return columns | {heading: key for heading, key in wanted.items() if key in known and key not in columns.values()}
+
+
+def _tally_values(selection: Selection, arm: str) -> dict[str, float]:
+    counts = selection.tallies[arm].counts()
+    return {key: float(counts[word]) for word, key in _TALLY_COLUMNS.items()}
+
+
+def _name_trial(row: Row, single: bool) -> Row:
+    """Names the trials of a search with one arm by their numbers, which are all that tells them apart."""
+    return replace(row, name=f"#{row.values.get('trial_number', 0):.0f}") if single else row
+
+
+def _name_panel(row: Row, *, numbered: bool) -> str:
+    number = row.values.get("trial_number")
+    name = f"{row.name} #{number:.0f}" if numbered and number is not None else row.name
+    if not numbered and row.label:
+        name = f"{name}: {row.label}"
+    return name if row.state != "running" else f"{name} (running)"
+
+
+def _describe_failure(row: Row) -> str | None:
+    if row.state == COMPLETE or row.state in _OPEN:
+        return None
+    return f"{row.state}: {row.error or 'no reason recorded'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,9 +13,11 @@ from rich.console import Console
 
 from src.console import print_facts, print_table
 from src.errors import StorageError
-from src.sweep.comparison import COLUMNS, Comparison, compare_runs
+from src.sweep.comparison import Comparison, compare_runs, compare_trials
+from src.sweep.selection import select_trials
+from src.sweep.subject import Subject, read_subject
 from src.tracking.reconciliation import reconcile
-from src.tracking.records import load_children
+from src.tracking.records import load_children, load_histories
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
 from src.tracking.sweeps import add_to_run, find_sweep
@@ -29,7 +31,7 @@ class Report:
     """A sweep's comparison and what the parent run gets of it.
 
     Attributes:
-        comparison: The runs side by side.
+        comparison: What is compared, side by side.
         files: Table and picture, on disk.
         metrics: The parent's once-per-run metrics.
         tags: The parent's description and its best run.
@@ -41,15 +43,16 @@ class Report:
     tags: dict[str, str]
 
 
-def build_report(store: Store, parent_run_id: str, folder: Path, title: str) -> Report:
+def build_report(store: Store, parent_run_id: str, folder: Path, subject: Subject) -> Report:
     """Compares a sweep's runs as the store has them now, and writes table and picture.
 
     Raises:
         TrackingError: The store cannot be read.
         StorageError: The folder cannot be written.
     """
-    comparison = compare_runs(load_children(store, parent_run_id))
+    comparison = _compare(store, parent_run_id, subject)
     table, picture = folder / "comparison.csv", folder / "comparison.png"
+    files = [table]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         comparison.write_csv(table)
@@ -58,13 +61,15 @@ def build_report(store: Store, parent_run_id: str, folder: Path, title: str) -> 
             f"The report cannot be written to {error.filename or folder}: {error.strerror}. Give a folder that can be "
             "written: --output of src.report, hydra.sweep.dir of src.train."
         ) from error
-    comparison.draw(picture, title)
-    run_ids = [row.run_id for row in comparison.rows]
-    link = f"[Compare them in MLflow]({link_comparison(store.experiment_id, run_ids)})"
-    tags = {"mlflow.note.content": f"{comparison.describe()}\n\n{link}"}
+    if comparison.has_curves:
+        comparison.draw(picture, _title(store, subject))
+        files.append(picture)
+    run_ids = [row.run_id for row in comparison.rows if row.run_id]
+    link = f"[Compare them in MLflow]({link_comparison(store.experiment_id, run_ids)})" if run_ids else ""
+    tags = {"mlflow.note.content": subject.describe(comparison.describe(), link)}
     if comparison.best is not None:
-        tags |= {"fitgap.best_run_id": comparison.best.run_id, "fitgap.best_arm": comparison.best.name}
-    return Report(comparison, (table, picture), comparison.summary(), tags)
+        tags |= {"fitgap.best_run_id": comparison.best.run_id, "fitgap.best_arm": comparison.best.arm}
+    return Report(comparison, tuple(files), comparison.summary, tags)
 
 
 def record_report(parent: TrackedRun, report: Report) -> None:
@@ -93,7 +98,7 @@ def rebuild_report(parent_run_id: str | None, *, uri: str | None, output: Path |
     reconcile(store).join(_RECONCILE_SECONDS)
     with tempfile.TemporaryDirectory() as temporary:
         folder = output or Path(temporary)
-        report = build_report(store, parent.run_id, folder, title_report(store, parent.name))
+        report = build_report(store, parent.run_id, folder, read_subject(parent))
         add_to_run(store, parent.run_id, files=report.files, metrics=report.metrics, tags=report.tags)
     print_comparison(console, report.comparison)
     where = str(output) if output else "the run's artifacts"
@@ -108,13 +113,28 @@ def link_comparison(experiment_id: str, run_ids: Sequence[str]) -> str:
     return f"#/compare-runs?runs={runs}&experiments={experiments}"
 
 
-def title_report(store: Store, sweep_name: str) -> str:
-    """Returns the title of a sweep's picture."""
-    return f"{store.experiment_name}: {sweep_name}"
-
-
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Prints the comparison as a table."""
-    print_table(console, "side by side", ["", "state", *COLUMNS], [row.cells() for row in comparison.rows])
-    if comparison.best is not None:
-        console.print(f"best: {comparison.best.name}", style="bold")
+    """Prints the comparison as a table, and what is searched for the best of it."""
+    print_table(console, comparison.title, comparison.header, comparison.cells())
+    if comparison.best is None:
+        return
+    console.print(f"best: {comparison.describe_best()}", style="bold")
+    searched = [(row.name, row.label) for row in comparison.ranking if row.label]
+    if searched:
+        print_facts(console, "with", searched)
+
+
+def _title(store: Store, subject: Subject) -> str:
+    """Returns the title of a sweep's picture; searches are named after their experiment already."""
+    named = subject.name.startswith(store.experiment_name)
+    return subject.name if named else f"{store.experiment_name}: {subject.name}"
+
+
+def _compare(store: Store, parent_run_id: str, subject: Subject) -> Comparison:
+    if subject.objectives is None:
+        return compare_runs(load_children(store, parent_run_id))
+    # A search may have a thousand trials: epochs are read of those alone that are shown.
+    records = load_children(store, parent_run_id, histories=False)
+    selection = select_trials(records, subject.objectives, single=subject.num_arms == 1)
+    shown = tuple(load_histories(store, selection.records))
+    return compare_trials(replace(selection, records=shown), subject.objectives, list(subject.space))

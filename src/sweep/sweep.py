@@ -5,28 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.closing import print_closing
 from src.console import print_facts
 from src.errors import FitgapError, StorageError
 from src.sweep.comparison import Comparison
 from src.sweep.execution import run_cells
+from src.sweep.finale import Finale
 from src.sweep.plan import Sweep
-from src.sweep.report import build_report, print_comparison, record_report, title_report
-from src.tracking.address import show_uri
+from src.sweep.report import build_report, print_comparison, record_report
+from src.sweep.subject import Subject
 from src.tracking.facts import describe_environment
-from src.tracking.outbox import deliver_command
 from src.tracking.reconciliation import reconcile
 from src.tracking.run import TrackedRun, start_run
-from src.tracking.store import Store, name_viewer, open_store
+from src.tracking.store import Store, open_store
 from src.tracking.sweeps import add_to_run, discard_models
 
 
 class FailedCellsError(FitgapError):
     """Some cells of a sweep did not complete; the others did, and are compared."""
-
-
-#: MLflow's status of the parent run by `fitgap.state`.
-_STATUSES = {"complete": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 
 
 def execute_sweep(sweep: Sweep) -> Comparison | None:
@@ -53,9 +48,10 @@ def execute_sweep(sweep: Sweep) -> Comparison | None:
     try:
         errors = run_cells(sweep, store, parent, preparation.overrides)
     except BaseException as error:
-        close_sweep(sweep, store, parent, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        close_sweep(sweep, store, parent, preparation.warnings, state)
         raise
-    comparison = close_sweep(sweep, store, parent, "complete")
+    comparison = close_sweep(sweep, store, parent, preparation.warnings, "complete")
     if errors:
         failed = "\n".join(f"  {cell.name}: {message}" for cell, message in errors)
         raise FailedCellsError(f"{len(errors)} of {len(sweep.cells)} cells failed:\n{failed}")
@@ -77,24 +73,24 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def close_sweep(sweep: Sweep, store: Store, parent: TrackedRun, state: str) -> Comparison | None:
+def close_sweep(
+    sweep: Sweep, store: Store, parent: TrackedRun, warnings: Sequence[str], state: str
+) -> Comparison | None:
     """Compares what there is, ends the parent run, and says where to look; without a store it says what to do later."""
+    finale = Finale(sweep.console, store, parent)
     comparison = None
     try:
-        report = build_report(store, parent.run_id, sweep.folder, title_report(store, parent.name))
-        record_report(parent, report)
-        comparison = report.comparison
-        print_comparison(sweep.console, comparison)
-        settle_models(sweep, store, parent, comparison, measure=state == "complete")
-    except (FitgapError, OSError) as error:
-        where = "" if name_viewer(store) == "mlflow ui" else f" --uri {show_uri(store.uri)}"
-        remedy = f"Later: {deliver_command(store.outbox)}, then python -m src.report {parent.run_id}{where}"
-        missing = "No comparison yet" if comparison is None else "The comparison is not complete"
-        sweep.console.print(f"{missing}: {error}\n{remedy}", style="yellow")
+        with finale.attempt("No comparison yet"):
+            subject = Subject(parent.name, sweep.question, warnings=warnings)
+            report = build_report(store, parent.run_id, sweep.folder, subject)
+            record_report(parent, report)
+            comparison = report.comparison
+            print_comparison(sweep.console, comparison)
+        if comparison is not None:
+            with finale.attempt("The comparison is not complete"):
+                settle_models(sweep, store, parent, comparison, measure=state == "complete")
     finally:
-        parent.set_tags({"fitgap.state": state})
-        delivery = parent.finish(_STATUSES[state])
-    print_closing(sweep.console, f"{parent.name}: {state}", parent, delivery)
+        finale.end(state)
     return comparison
 
 
@@ -126,7 +122,7 @@ def settle_models(sweep: Sweep, store: Store, parent: TrackedRun, comparison: Co
         return
     if measure:
         # For the first time: a sweep that is not over could still choose by what it sees here.
-        metrics = sweep.application.measure_test(sweep.configs[best.number], best.run_id)
+        metrics = sweep.application.measure_test(sweep.configs[int(best.values["trial_number"])], best.run_id)
         parent.log_metrics(metrics)
         add_to_run(store, best.run_id, metrics=metrics)
     discard_models(store, [row.run_id for row in comparison.ranking[tracking.keep_models :]])

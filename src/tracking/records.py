@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from mlflow.entities import Run
@@ -60,11 +60,16 @@ def load_run(store: Store, run_id: str) -> RunRecord:
     Raises:
         TrackingError: The store does not answer, or does not have the run.
     """
-    return _read(store, f"read run {run_id}", lambda client: _record(client, client.get_run(run_id)))
+    return _read(store, f"read run {run_id}", lambda client: _with_history(client, _record(client.get_run(run_id))))
 
 
-def load_children(store: Store, parent_run_id: str) -> list[RunRecord]:
+def load_children(store: Store, parent_run_id: str, *, histories: bool = True) -> list[RunRecord]:
     """Reads the runs of a sweep in the order in which they started, without deleted ones.
+
+    Args:
+        store: Where they are recorded.
+        parent_run_id: The sweep's parent run.
+        histories: Whether to read the epochs too: for each run several requests, for a thousand runs minutes.
 
     Raises:
         TrackingError: The store does not answer.
@@ -85,11 +90,25 @@ def load_children(store: Store, parent_run_id: str) -> list[RunRecord]:
             token = page.token
             if not token:
                 break
+        return [_record(run) for run in runs]
+
+    records = _read(store, f"read the runs of sweep {parent_run_id}", read)
+    return load_histories(store, records) if histories else records
+
+
+def load_histories(store: Store, records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Returns runs with their epochs, which are read again.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
+
+    def read(client: MlflowClient) -> list[RunRecord]:
         # Each run's history is several requests; a server answers a few at a time.
         with ThreadPoolExecutor(_READERS) as readers:
-            return list(readers.map(lambda run: _record(client, run), runs))
+            return list(readers.map(lambda record: _with_history(client, record), records))
 
-    return _read(store, f"read the runs of sweep {parent_run_id}", read)
+    return _read(store, "read the epochs of runs", read)
 
 
 def _read(store: Store, what: str, read: Callable[[MlflowClient], _Result]) -> _Result:
@@ -100,7 +119,7 @@ def _read(store: Store, what: str, read: Callable[[MlflowClient], _Result]) -> _
         raise TrackingError(f"Cannot {what} at {show_uri(store.uri)}: {short_reason(error)}.") from error
 
 
-def _record(client: MlflowClient, run: Run) -> RunRecord:
+def _record(run: Run) -> RunRecord:
     info, data = run.info, run.data
     return RunRecord(
         run_id=str(info.run_id),
@@ -110,24 +129,24 @@ def _record(client: MlflowClient, run: Run) -> RunRecord:
         tags=dict(data.tags),
         params=dict(data.params),
         metrics={key: _restored(value) for key, value in data.metrics.items()},
-        history=_history(client, run),
         started_at=int(info.start_time),
         duration_seconds=(info.end_time - info.start_time) / 1000 if info.end_time else None,
     )
 
 
-def _history(client: MlflowClient, run: Run) -> History:
-    """Returns the epochs for which every metric of an epoch was logged; the step is the epoch."""
+def _with_history(client: MlflowClient, record: RunRecord) -> RunRecord:
+    """Adds the epochs for which every metric of an epoch was logged; the step is the epoch."""
     keys = [key for key in EPOCH_METRICS if key not in _DERIVED]
-    if not all(key in run.data.metrics for key in keys):
-        return History()
+    if not all(key in record.metrics for key in keys):
+        return record
     rows: dict[int, dict[str, float]] = {}
     for key in keys:
-        points = client.get_metric_history(run.info.run_id, key)
+        points = client.get_metric_history(record.run_id, key)
         # Of two points of one epoch the later counts: the epoch was done again after a resume.
         for point in sorted(points, key=lambda point: point.timestamp):
             rows.setdefault(point.step, {"epoch": point.step})[key] = _restored(point.value)
-    return History.from_rows(row for row in rows.values() if len(row) == len(keys) + 1)
+    history = History.from_rows(row for row in rows.values() if len(row) == len(keys) + 1)
+    return replace(record, history=history)
 
 
 def _restored(value: float) -> float:
