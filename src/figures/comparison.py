@@ -6,31 +6,10 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from src.figures.panels import (
-    compute_accuracy_scale,
-    compute_shared_loss_scale,
-    draw_panel,
-    find_best,
-    mark_overfit_epoch,
-    set_epoch_axis,
-    set_percent_axis,
-)
-from src.figures.style import (
-    FAINT_INK,
-    INK,
-    LABEL_SIZE,
-    SMALL_SIZE,
-    VAL_COLOUR,
-    dress_axes,
-    new_figure,
-    percent,
-    points,
-    shorten,
-)
+from src.figures.panels import LEGEND_LINE, Chart, Note, draw_history, write_legend
+from src.figures.scales import compute_accuracy_scale, compute_shared_loss_scale, find_best
+from src.figures.sheet import LABEL_HEIGHT, LINE_SPACING, SMALL_HEIGHT
+from src.figures.style import FAINT_INK, INK, VAL_COLOUR, percent, points, shorten
 from src.history import History
 
 #: Arms side by side before a new row begins, and arms in one picture.
@@ -63,7 +42,12 @@ class Arm:
     failed: str | None = None
 
 
-def plot_comparison(arms: Sequence[Arm], title: str) -> Figure:
+#: A panel; what is left free at the left of a row, between two panels side by side, between two of one arm, and below.
+PANEL_SIZE = (320, 190)
+LEFT, BETWEEN, MIDDLE, BELOW = 82, 24, 14, 58
+
+
+def plot_comparison(arms: Sequence[Arm], title: str) -> Chart:
     """Draws for every arm accuracy above loss, all on the same axes.
 
     Args:
@@ -71,61 +55,58 @@ def plot_comparison(arms: Sequence[Arm], title: str) -> Figure:
         title: The question that the sweep answers.
 
     Returns:
-        A figure with two panels per arm.
+        A chart with two panels per arm, row by row.
     """
     shown = list(arms[:MAX_ARMS])
     hidden = len(arms) - len(shown)
     subtitle = f"the first {len(shown)} of {len(arms)} arms" if hidden else ""
     if not shown:
-        figure = new_figure(7, 2.2, title)
-        axes = figure.subplots()
-        axes.axis("off")
-        axes.text(0.5, 0.5, "There is no arm to compare.", ha="center", va="center", color=FAINT_INK)
-        return figure
+        chart = Chart(500, 60, title)
+        chart.write(250, 30, "There is no arm to compare.", colour=FAINT_INK, anchor="mm")
+        return chart
     columns = min(COLUMNS, len(shown))
     bands = -(-len(shown) // columns)
-    figure = new_figure(max(3.3 * columns + 0.6, 7), 4.3 * bands + 1.1, title, subtitle)
-    grid = figure.subplots(2 * bands, columns, squeeze=False)
     histories = [arm.history for arm in shown]
+    names = [break_name(arm.name) for arm in shown]
     scales = {"accuracy": compute_accuracy_scale(histories), "loss": compute_shared_loss_scale(histories)}
     last_epoch = max((epoch.epoch for history in histories for epoch in history.epochs), default=1)
-    handles: dict[str, Artist] = {}
-    for index in range(bands * columns):
+    legend = {key: text for key, text in LEGEND.items() if key in _find_labels(shown)}
+    legend_columns = len(legend) if columns > 2 else columns
+    above = 8 + (SMALL_HEIGHT + max(1 + name.count("\n") for name in names) * LABEL_HEIGHT) * LINE_SPACING
+    across, down = PANEL_SIZE[0] + BETWEEN, above + 2 * PANEL_SIZE[1] + MIDDLE + BELOW
+    width = LEFT + columns * across - BETWEEN
+    legend_height = -(-len(legend) // legend_columns) * LEGEND_LINE if legend else 0
+    chart = Chart(width, bands * down + legend_height, title, subtitle)
+    for index, arm in enumerate(shown):
         band, column = divmod(index, columns)
+        left, top = LEFT + column * across, band * down
+        _write_head(chart, left, top + above - 5, arm)
         for half, (measure, scale) in enumerate(scales.items()):
-            axes = grid[2 * band + half, column]
-            if index >= len(shown):
-                axes.axis("off")
-                continue
-            arm = shown[index]
-            dress_axes(axes, "", "epoch" if half else "", measure if column == 0 else "")
-            set_epoch_axis(axes, last_epoch)
-            if measure == "accuracy":
-                set_percent_axis(axes)
-                _write_head(axes, arm)
-            scale.apply(axes)
-            # Equal axes need their numbers only once per row and once per column.
-            axes.tick_params(labelleft=column == 0, labelbottom=bool(half))
+            place = (left, top + above + half * (PANEL_SIZE[1] + MIDDLE))
+            panel = chart.add_panel(place, PANEL_SIZE, scale, last_epoch, percent=measure == "accuracy")
             if arm.history.epochs:
-                draw_panel(axes, arm.history, measure)
+                draw_history(panel, arm.history, measure)
             if arm.overfit_epoch is not None:
-                mark_overfit_epoch(axes, arm.overfit_epoch, last_epoch, f"epoch {arm.overfit_epoch}" if half else "")
+                panel.mark_overfit(arm.overfit_epoch, f"epoch {arm.overfit_epoch}" if half else "")
             if arm.failed and not half:
-                _write_failure(axes, arm.failed)
-            drawn, labels = axes.get_legend_handles_labels()
-            handles |= dict(zip(labels, drawn, strict=True))
-    figure.align_ylabels()
-    keys = [key for key in LEGEND if key in handles]
-    if keys:
-        figure.legend(
-            [handles[key] for key in keys],
-            [LEGEND[key] for key in keys],
-            loc="outside lower center",
-            ncols=len(keys) if columns > 2 else 3,
-            fontsize=SMALL_SIZE,
-            frameon=False,
-        )
-    return figure
+                reason = textwrap.fill(shorten(arm.failed, 160), 34)
+                panel.notes.append(Note(reason, 0.5, 0.5, colour=VAL_COLOUR, frame=VAL_COLOUR))
+            # Equal axes need their numbers only once per row and once per column.
+            panel.finish(numbers=column == 0, epochs=bool(half))
+            if column == 0:
+                middle = place[1] + PANEL_SIZE[1] / 2
+                chart.write_slanted(left - 70, middle, measure, 90, height=LABEL_HEIGHT, anchor="mm")
+    if legend:
+        write_legend(chart, bands * down, width, legend, legend_columns)
+    return chart
+
+
+def _find_labels(arms: Sequence[Arm]) -> set[str]:
+    """Returns the labels under which something is drawn for any of the arms."""
+    labels = {"overfit"} if any(arm.overfit_epoch is not None for arm in arms) else set()
+    if any(arm.history.epochs for arm in arms):
+        labels |= {"train_eval", "val", "gap"}
+    return labels | ({"best"} if any(find_best(arm.history) for arm in arms) else set())
 
 
 def break_name(name: str, width: int = 31) -> str:
@@ -136,38 +117,14 @@ def break_name(name: str, width: int = 31) -> str:
     return f"{name[:end]}\n{shorten(name[end:].lstrip(), width)}"
 
 
-def _write_head(axes: Axes, arm: Arm) -> None:
-    """Writes an arm's name and its result above its upper panel."""
+def _write_head(chart: Chart, left: float, bottom: float, arm: Arm) -> None:
+    """Writes an arm's name and its result, which end above its upper panel."""
     best = find_best(arm.history)
     if best is None or arm.failed:
         result = "failed" if arm.failed else "no finished epoch"
     else:
         result = f"best {percent(best.val_accuracy)} at epoch {best.epoch}, gap {points(best.gap_accuracy)}"
-    axes.set_title(
-        break_name(arm.name) + "\n", fontsize=LABEL_SIZE, fontweight="bold", color=INK, loc="left", parse_math=False
-    )
-    axes.annotate(
-        result,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(0, 5),
-        textcoords="offset points",
-        fontsize=SMALL_SIZE,
-        color=VAL_COLOUR if arm.failed else FAINT_INK,
-    )
-
-
-def _write_failure(axes: Axes, reason: str) -> None:
-    """Writes into an arm's upper panel why it has no result."""
-    axes.text(
-        0.5,
-        0.5,
-        textwrap.fill(shorten(reason, 160), 34),
-        transform=axes.transAxes,
-        ha="center",
-        va="center",
-        fontsize=SMALL_SIZE,
-        color=VAL_COLOUR,
-        parse_math=False,
-        bbox={"boxstyle": "square,pad=0.3", "facecolor": "white", "edgecolor": VAL_COLOUR, "linewidth": 0.8},
-    )
+    colour = VAL_COLOUR if arm.failed else FAINT_INK
+    chart.write(left, bottom, result, height=SMALL_HEIGHT, colour=colour, anchor="ld")
+    bottom -= SMALL_HEIGHT * LINE_SPACING
+    chart.write(left, bottom, break_name(arm.name), height=LABEL_HEIGHT, colour=INK, anchor="ld", bold=True)

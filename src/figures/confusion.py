@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib import colormaps
 
-from src.figures.style import FAINT_INK, INK, LABEL_SIZE, SMALL_SIZE, new_figure, percent, shorten
+from src.figures.sheet import LABEL_HEIGHT, SMALL_HEIGHT, Sheet, measure
+from src.figures.style import FAINT_INK, INK, percent, shorten
 
 #: Up to this many classes a cell shows its count and its share, up to the second number its count only.
 FULL_CELLS, COUNTED_CELLS = 12, 30
 
 #: Above this many classes only some have their names at the axes.
 NAMED_CLASSES = 80
+
+#: Between the cells and what is written beside them, and what the colour scale takes at the right.
+GAP, BAR_ROOM = 8, 130
 
 
 def compute_confusion_matrix(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
@@ -40,7 +45,7 @@ def find_confusions(matrix: np.ndarray, count: int) -> list[tuple[int, int]]:
     return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if wrong[row, column] > 0]
 
 
-def plot_confusion_matrix(matrix: np.ndarray, class_names: Sequence[str], title: str) -> Figure:
+def plot_confusion_matrix(matrix: np.ndarray, class_names: Sequence[str], title: str) -> Sheet:
     """Draws counts, coloured by their share of the row: of the images that truly belong to the class.
 
     Args:
@@ -49,58 +54,87 @@ def plot_confusion_matrix(matrix: np.ndarray, class_names: Sequence[str], title:
         title: Name of the network and the images.
 
     Returns:
-        A figure with the matrix and its colour scale.
+        A sheet with the matrix and its colour scale.
     """
     num_classes = len(class_names)
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
-    side = float(np.clip(0.62 * num_classes, 4.2, 12))
-    figure = new_figure(side + 2.4, side + 1.8, title, _summarize(matrix, class_names))
-    axes = figure.subplots()
-    picture = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
-    bar = figure.colorbar(picture, ax=axes, shrink=0.7, format="%d %%")
-    bar.set_label("share of the true class's images", fontsize=SMALL_SIZE, color=INK)
-    bar.ax.tick_params(labelsize=SMALL_SIZE, colors=FAINT_INK)
-    bar.outline.set_visible(False)
+    cell = max(1, int(np.clip(64 * num_classes, 420, 1200) / num_classes))
+    side = cell * num_classes
+    shown = range(0, num_classes, -(-num_classes // NAMED_CLASSES))
+    names = {index: shorten(class_names[index], 20) for index in shown}
+    height = LABEL_HEIGHT if num_classes <= FULL_CELLS else SMALL_HEIGHT if num_classes <= COUNTED_CELLS else 10
+    widest = max((measure(name, height) for name in names.values()), default=0.0)
+    slope = 0 if widest < cell - 6 else 40 if num_classes <= COUNTED_CELLS else 90
+    left = 26 + widest + GAP
+    below = GAP + max(math.sin(math.radians(slope)) * widest, 0) + 18 + 26
+    sheet = Sheet(left + side + BAR_ROOM, side + below, title, _summarize(matrix, class_names))
 
-    step = -(-num_classes // NAMED_CLASSES)
-    ticks = range(0, num_classes, step)
-    names = [shorten(class_names[index], 20) for index in ticks]
-    size = LABEL_SIZE if num_classes <= FULL_CELLS else SMALL_SIZE if num_classes <= COUNTED_CELLS else 6.5
-    crowded = num_classes > COUNTED_CELLS or max(map(len, names), default=0) > 6
-    axes.set_xticks(
-        ticks,
-        names,
-        rotation=90 if num_classes > COUNTED_CELLS else 40 if crowded and num_classes > 2 else 0,
-        ha="right" if crowded and 2 < num_classes <= COUNTED_CELLS else "center",
-        rotation_mode="anchor" if crowded and 2 < num_classes <= COUNTED_CELLS else "default",
-        fontsize=size,
-        parse_math=False,
-    )
-    axes.set_yticks(ticks, names, fontsize=size, parse_math=False)
-    axes.set_xlabel("predicted class", fontsize=LABEL_SIZE, color=INK)
-    axes.set_ylabel("true class", fontsize=LABEL_SIZE, color=INK)
-    axes.set_xticks(np.arange(num_classes + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(num_classes + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=1.5 if num_classes <= FULL_CELLS else 0.4)
-    axes.tick_params(which="both", length=0)
-    axes.spines[:].set_visible(False)
-
-    if num_classes <= COUNTED_CELLS:
-        for row, column in np.ndindex(matrix.shape):
-            text = f"{matrix[row, column]:,}"
-            if num_classes <= FULL_CELLS and matrix[row, column]:
-                text += f"\n{percent(shares[row, column], 0 if num_classes > 4 else 1)}"
-            axes.text(
-                column,
-                row,
-                text,
-                ha="center",
-                va="center",
-                fontsize=LABEL_SIZE + 3 if num_classes <= 4 else SMALL_SIZE if num_classes <= FULL_CELLS else 7,
-                color="white" if shares[row, column] > 0.55 else FAINT_INK if matrix[row, column] == 0 else INK,
+    sheet.place(left, 0, _colour_cells(shares, cell, 2 if num_classes <= FULL_CELLS else 1 if cell > 8 else 0))
+    for index, name in names.items():
+        middle = (index + 0.5) * cell
+        sheet.write(left - GAP, middle, name, height=height, anchor="rm")
+        if slope:
+            anchor = "ma" if slope == 90 else "ra"
+            sheet.write_slanted(
+                left + middle + (6 if slope < 90 else 0), side + 5, name, slope, height=height, anchor=anchor
             )
-    return figure
+        else:
+            sheet.write(left + middle, side + GAP, name, height=height, anchor="ma")
+    sheet.write_slanted(8, side / 2, "true class", 90, height=LABEL_HEIGHT, anchor="mm")
+    sheet.write(left + side / 2, side + below, "predicted class", anchor="md")
+    if num_classes <= COUNTED_CELLS:
+        _write_counts(sheet, left, matrix, shares, cell)
+    _draw_bar(sheet, left + side + 30, side)
+    return sheet
+
+
+def _colour_cells(shares: np.ndarray, cell: int, gap: int) -> np.ndarray:
+    """Returns a picture in which each share is a square of one colour, with white lines between them."""
+    pixels = _colour(shares).repeat(cell, axis=0).repeat(cell, axis=1)
+    for offset in range(gap):
+        pixels[offset::cell] = 255
+        pixels[:, offset::cell] = 255
+    return pixels
+
+
+def _colour(shares: np.ndarray) -> np.ndarray:
+    """Returns the colours of shares of one, uint8 with the channels last."""
+    colours: np.ndarray = colormaps["Blues"](np.asarray(shares, float), bytes=True)
+    return colours[..., :3]
+
+
+def _write_counts(sheet: Sheet, left: float, matrix: np.ndarray, shares: np.ndarray, cell: int) -> None:
+    """Writes into each cell its count and, where there are few classes, its share."""
+    num_classes = len(matrix)
+    full = num_classes <= FULL_CELLS
+    for row, column in np.ndindex(matrix.shape):
+        count, share = int(matrix[row, column]), float(shares[row, column])
+        text = f"{count:,}"
+        if full and count:
+            text += f"\n{percent(share, 0 if num_classes > 4 else 1)}"
+        sheet.write(
+            left + (column + 0.5) * cell,
+            (row + 0.5) * cell,
+            text,
+            height=LABEL_HEIGHT + 4 if num_classes <= 4 else SMALL_HEIGHT if full else 11,
+            colour="white" if share > 0.55 else FAINT_INK if count == 0 else INK,
+            anchor="mm",
+        )
+
+
+def _draw_bar(sheet: Sheet, left: float, side: int) -> None:
+    """Draws the colour scale."""
+    length, width = round(0.7 * side), 20
+    top = (side - length) / 2
+    scale = _colour(np.linspace(1, 0, length))[:, None]
+    sheet.place(left, top, scale.repeat(width, axis=1))
+    for share in (0, 20, 40, 60, 80, 100):
+        height = top + length * (1 - share / 100)
+        sheet.fill(left + width, height, 4, 1, FAINT_INK)
+        sheet.write(left + width + 8, height, f"{share} %", height=SMALL_HEIGHT, colour=FAINT_INK)
+    x = left + width + 70
+    sheet.write_slanted(x, side / 2, "share of the true class's images", 90, height=SMALL_HEIGHT, anchor="mm")
 
 
 def _summarize(matrix: np.ndarray, class_names: Sequence[str]) -> str:

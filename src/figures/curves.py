@@ -4,29 +4,10 @@ from __future__ import annotations
 
 import math
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from src.figures.panels import (
-    compute_accuracy_scale,
-    compute_loss_scale,
-    draw_panel,
-    find_best,
-    mark_overfit_epoch,
-    set_epoch_axis,
-    set_percent_axis,
-)
-from src.figures.style import (
-    FAINT_INK,
-    INK,
-    LABEL_SIZE,
-    RUNNING_COLOUR,
-    SMALL_SIZE,
-    dress_axes,
-    new_figure,
-    percent,
-    points,
-)
+from src.figures.panels import LEGEND_LINE, Chart, Note, Panel, draw_history, write_legend
+from src.figures.scales import compute_accuracy_scale, compute_loss_scale, find_best
+from src.figures.sheet import LABEL_HEIGHT
+from src.figures.style import FAINT_INK, percent, points
 from src.history import History
 
 #: What each curve is called in the legend, by the label under which it is drawn.
@@ -39,8 +20,12 @@ LEGEND = {
     "overfit": "validation loss turns for good: overfitting from here",
 }
 
+#: A panel, and what is left free at its left for its numbers, above it for its name and below it for the epochs.
+PANEL_SIZE = (550, 360)
+LEFT, ABOVE, BELOW, BETWEEN = 58, 24, 60, 12
 
-def plot_curves(history: History, title: str, overfit_epoch: int | None = None) -> Figure:
+
+def plot_curves(history: History, title: str, overfit_epoch: int | None = None) -> Chart:
     """Draws accuracy on the left and loss on the right, each for training and validation images.
 
     Args:
@@ -49,52 +34,36 @@ def plot_curves(history: History, title: str, overfit_epoch: int | None = None) 
         overfit_epoch: The epoch where validation loss turned for good, if it did.
 
     Returns:
-        A figure with two panels.
+        A chart with two panels.
     """
-    figure = new_figure(11, 5.2, title, _summarize(history))
-    panels = figure.subplots(1, 2)
     last_epoch = history.epochs[-1].epoch if history.epochs else 1
-    for axes, measure in zip(panels, ("accuracy", "loss"), strict=True):
-        dress_axes(axes, measure, "epoch")
-        set_epoch_axis(axes, last_epoch)
-        if not history.epochs:
-            axes.text(0.5, 0.5, "no finished epoch", transform=axes.transAxes, ha="center", color=FAINT_INK)
-            continue
-        draw_panel(axes, history, measure)
-        axes.plot(
-            [epoch.epoch for epoch in history.epochs],
-            history.series(f"train_{measure}"),
-            color=RUNNING_COLOUR,
-            linewidth=1.1,
-            linestyle=(0, (3, 2)),
-            marker="." if len(history) == 1 else "",
-            zorder=1.9,
-            label="running",
-        )
-        if overfit_epoch is not None:
+    scales = {"accuracy": compute_accuracy_scale([history]), "loss": compute_loss_scale([history])}
+    shown = {"train_eval", "val", "gap", "running"} if history.epochs else set()
+    shown |= {"best"} if find_best(history) else set()
+    shown |= {"overfit"} if history.epochs and overfit_epoch is not None else set()
+    legend = {key: text for key, text in LEGEND.items() if key in shown}
+    below = ABOVE + PANEL_SIZE[1] + BELOW
+    width = 2 * (LEFT + PANEL_SIZE[0]) + BETWEEN
+    chart = Chart(width, below + -(-len(legend) // 2) * LEGEND_LINE, title, _summarize(history))
+    for number, (measure, scale) in enumerate(scales.items()):
+        left = LEFT + number * (LEFT + PANEL_SIZE[0] + BETWEEN)
+        name = f"{measure} (logarithmic)" if scale.logarithmic else measure
+        chart.write(left, ABOVE - 5, name, height=LABEL_HEIGHT, anchor="ld")
+        panel = chart.add_panel((left, ABOVE), PANEL_SIZE, scale, last_epoch, percent=measure == "accuracy")
+        if history.epochs:
+            epochs = [epoch.epoch for epoch in history.epochs]
+            draw_history(panel, history, measure)
+            panel.draw_line(epochs, history.series(f"train_{measure}"), "running", marked=len(history) == 1)
+        else:
+            panel.notes.append(Note("no finished epoch", 0.5, 0.5, colour=FAINT_INK))
+        if history.epochs and overfit_epoch is not None:
             # Accuracies fill the top of their panel, losses the bottom.
-            height = 0.02 if measure == "accuracy" else 0.985
-            mark_overfit_epoch(axes, overfit_epoch, last_epoch, f"overfits from epoch {overfit_epoch}", height=height)
-    accuracy, loss = panels
-    compute_accuracy_scale([history]).apply(accuracy)
-    set_percent_axis(accuracy)
-    scale = compute_loss_scale([history])
-    scale.apply(loss)
-    if scale.logarithmic:
-        loss.set_title("loss (logarithmic)", fontsize=LABEL_SIZE + 1, color=INK, loc="left")
-    _note_lost_epochs(loss, history)
-    if history.epochs:
-        handles = dict(zip(*reversed(accuracy.get_legend_handles_labels()), strict=True))
-        shown = [key for key in LEGEND if key in handles]
-        figure.legend(
-            [handles[key] for key in shown],
-            [LEGEND[key] for key in shown],
-            loc="outside lower center",
-            ncols=2,
-            fontsize=SMALL_SIZE,
-            frameon=False,
-        )
-    return figure
+            panel.mark_overfit(overfit_epoch, f"overfits from epoch {overfit_epoch}", at_top=measure == "loss")
+        if measure == "loss":
+            _note_lost_epochs(panel, history)
+        panel.finish()
+    write_legend(chart, below, width, legend, 2)
+    return chart
 
 
 def _summarize(history: History) -> str:
@@ -108,20 +77,11 @@ def _summarize(history: History) -> str:
     )
 
 
-def _note_lost_epochs(axes: Axes, history: History) -> None:
+def _note_lost_epochs(panel: Panel, history: History) -> None:
     """Says in which epochs the loss was not a number, if there are any: a curve that just ends looks like a defect."""
-    lost = [epoch.epoch for epoch in history.epochs if not math.isfinite(epoch.val_loss + epoch.train_eval_loss)]
+    lost = [epoch.epoch for epoch in history.epochs if not math.isfinite(epoch.train_eval_loss + epoch.val_loss)]
     if not lost:
         return
     to_the_end = lost == [epoch.epoch for epoch in history.epochs[-len(lost) :]]
     when = f"from epoch {lost[0]} on" if to_the_end else f"in {len(lost)} epochs, first in epoch {lost[0]}"
-    axes.text(
-        0.98,
-        0.9,
-        f"not a finite number {when}",
-        transform=axes.transAxes,
-        ha="right",
-        fontsize=SMALL_SIZE,
-        color=INK,
-        bbox={"boxstyle": "square,pad=0.3", "facecolor": "white", "edgecolor": FAINT_INK, "linewidth": 0.8},
-    )
+    panel.notes.append(Note(f"not a finite number {when}", 0.98, 0.08, "ra", frame=FAINT_INK))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from src.figures.style import BEST_COLOUR, FAINT_INK, LABEL_SIZE, SMALL_SIZE, VAL_COLOUR, new_figure, percent, shorten
-from src.figures.tiles import draw_tile
+from src.figures.sheet import LABEL_HEIGHT, LINE_SPACING, SMALL_HEIGHT, Sheet, measure
+from src.figures.style import BEST_COLOUR, FAINT_INK, VAL_COLOUR, percent, shorten
+from src.figures.tiles import cut_tile, measure_tile
 
 COLUMNS = 4
+
+#: Side of an image, and white space between two of them.
+SIDE, GAP = 224, 12
 
 
 def find_worst(labels: np.ndarray, probabilities: np.ndarray, count: int) -> np.ndarray:
@@ -37,11 +40,11 @@ def plot_worst_predictions(
     class_names: Sequence[str],
     title: str,
     file_names: Sequence[str] | None = None,
-) -> Figure:
+) -> Sheet:
     """Draws wrongly predicted images with their true class, the predicted one and how sure the network was.
 
     Args:
-        images: uint8 `[images, height, width, 3]`; with none, the figure says that there is no wrong prediction.
+        images: uint8 `[images, height, width, 3]`; with none, the sheet says that there is no wrong prediction.
         labels: True classes, integers `[images]`.
         probabilities: Predicted probabilities, `[images, classes]`.
         class_names: The classes by number.
@@ -49,49 +52,44 @@ def plot_worst_predictions(
         file_names: Where each image comes from, if it is to be said.
 
     Returns:
-        A figure with one panel per image.
+        A sheet with all images.
     """
     if not len(images):
-        figure = new_figure(7, 2.2, title)
-        axes = figure.subplots()
-        axes.axis("off")
-        axes.text(0.5, 0.5, "No image is predicted wrongly.", ha="center", va="center", fontsize=LABEL_SIZE + 2)
-        return figure
+        sheet = Sheet(400, 60, title)
+        sheet.write(200, 30, "No image is predicted wrongly.", anchor="mm")
+        return sheet
+    side = measure_tile(images, SIDE)
+    captions = [
+        _describe(class_names, row, int(label), file_names[index] if file_names else None)
+        for index, (row, label) in enumerate(zip(probabilities, labels, strict=True))
+    ]
+    widest = max(measure(text, height) for caption in captions for text, height, _ in caption)
+    across = max(side, widest) + GAP
+    down = side + sum(height * LINE_SPACING for _, height, _ in captions[0]) + 2 * GAP
     columns = min(COLUMNS, len(images))
     rows = -(-len(images) // columns)
-    height = 3.35 if file_names else 3.15
-    figure = new_figure(
-        max(2.7 * columns, 6.5), height * rows + 0.7, title, "in brackets how probable the network held each class"
-    )
-    for index, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        axes.axis("off")
-        if index >= len(images):
-            continue
-        draw_tile(axes, images[index])
-        label, prediction = int(labels[index]), int(probabilities[index].argmax())
-        captions = [
-            (f"true: {_describe(class_names, probabilities, index, label)}", BEST_COLOUR, LABEL_SIZE),
-            (f"predicted: {_describe(class_names, probabilities, index, prediction)}", VAL_COLOUR, LABEL_SIZE),
-        ]
-        if file_names:
-            captions.append((shorten(file_names[index], 34), FAINT_INK, SMALL_SIZE - 1))
-        for line, (text, colour, size) in enumerate(captions):
-            # Below the picture, a line of 14 points each.
-            axes.annotate(
-                text,
-                (0.5, 0),
-                xycoords="axes fraction",
-                xytext=(0, -4 - 14 * line),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                fontsize=size,
-                color=colour,
-                parse_math=False,
-            )
-    return figure
+    subtitle = "in brackets how probable the network held each class"
+    sheet = Sheet(columns * across - GAP, rows * down - 2 * GAP, title, subtitle)
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        centre, top = column * across + (across - GAP) / 2, row * down
+        sheet.place(centre - side / 2, top, cut_tile(image, side))
+        top += side + 3
+        for text, height, colour in captions[index]:
+            sheet.write(centre, top, text, height=height, colour=colour, anchor="ma")
+            top += height * LINE_SPACING
+    return sheet
 
 
-def _describe(class_names: Sequence[str], probabilities: np.ndarray, index: int, label: int) -> str:
-    """Returns a class's name and the probability that the network gave it."""
-    return f"{shorten(class_names[label], 18)} ({percent(float(probabilities[index, label]))})"
+def _describe(
+    class_names: Sequence[str], probabilities: np.ndarray, label: int, file_name: str | None
+) -> list[tuple[str, float, str]]:
+    """Returns what stands below an image: lines, each with the height of its letters and their colour."""
+    lines = [
+        (f"{word}: {shorten(class_names[index], 18)} ({percent(float(probabilities[index]))})", LABEL_HEIGHT, colour)
+        for word, index, colour in (
+            ("true", label, BEST_COLOUR),
+            ("predicted", int(probabilities.argmax()), VAL_COLOUR),
+        )
+    ]
+    return lines if file_name is None else [*lines, (shorten(file_name, 34), SMALL_HEIGHT, FAINT_INK)]

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from src.figures.style import FAINT_INK, INK, LABEL_SIZE, SMALL_SIZE, TRAIN_COLOUR, new_figure, shorten
-from src.figures.tiles import draw_tile
+from src.figures.sheet import SMALL_HEIGHT, Sheet, measure
+from src.figures.style import FAINT_INK, TRAIN_COLOUR, shorten
+from src.figures.tiles import cut_tile, measure_tile
 
 #: Classes and pictures of each in the preview of a data set; columns in that of an augmentation.
 MAX_CLASSES, MAX_IMAGES, COLUMNS = 20, 8, 5
 
+#: Side of a picture where there are few classes, and where there are more than `FEW_CLASSES`.
+LARGE_SIDE, SIDE, FEW_CLASSES = 140, 100, 5
 
-def plot_dataset_preview(images_by_class: Mapping[str, np.ndarray], counts: Mapping[str, int], title: str) -> Figure:
+#: Side of a picture in the preview of an augmentation.
+VARIANT_SIDE = 200
+
+#: Between two pictures.
+GAP = 10
+
+
+def plot_dataset_preview(images_by_class: Mapping[str, np.ndarray], counts: Mapping[str, int], title: str) -> Sheet:
     """Draws a row of pictures per class, with the class's name and number of images.
 
     Args:
@@ -23,38 +32,30 @@ def plot_dataset_preview(images_by_class: Mapping[str, np.ndarray], counts: Mapp
         title: Name of the data set.
 
     Returns:
-        A figure with at most `MAX_CLASSES` rows of at most `MAX_IMAGES` pictures.
+        A sheet with at most `MAX_CLASSES` rows of at most `MAX_IMAGES` pictures.
     """
-    shown = list(images_by_class)[:MAX_CLASSES]
+    shown = {name: images_by_class[name][:MAX_IMAGES] for name in list(images_by_class)[:MAX_CLASSES]}
     hidden = len(images_by_class) - len(shown)
-    columns = max([1, *(min(len(images_by_class[name]), MAX_IMAGES) for name in shown)])
-    side = 1.25 if len(shown) <= 5 else 0.95
     subtitle = f"the first {len(shown)} classes; {hidden} more are not shown" if hidden else ""
-    figure = new_figure(side * columns + 2.2, side * max(len(shown), 1) + 0.8, title, subtitle)
-    grid = figure.subplots(max(len(shown), 1), columns, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
     if not shown:
-        grid[0, 0].text(0.5, 0.5, "no class", ha="center", va="center", color=FAINT_INK)
-    for row, name in zip(grid, shown, strict=False):
-        for axes, image in zip(row, images_by_class[name], strict=False):
-            draw_tile(axes, image)
-        row[0].annotate(
-            shorten(name, 22) + (f"\n{counts[name]:,} images" if name in counts else ""),
-            (0, 0.5),
-            xycoords="axes fraction",
-            xytext=(-8, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=LABEL_SIZE,
-            color=INK,
-            parse_math=False,
-        )
-    return figure
+        sheet = Sheet(400, 60, title)
+        sheet.write(200, 30, "no class", colour=FAINT_INK, anchor="mm")
+        return sheet
+    labels = {name: shorten(name, 22) + (f"\n{counts[name]:,} images" if name in counts else "") for name in shown}
+    room = LARGE_SIDE if len(shown) <= FEW_CLASSES else SIDE
+    side = max(measure_tile(images, room) for images in shown.values())
+    left = max(measure(line) for label in labels.values() for line in label.splitlines()) + GAP
+    columns = max(map(len, shown.values()))
+    sheet = Sheet(left + columns * (side + GAP) - GAP, len(shown) * (side + GAP) - GAP, title, subtitle)
+    for row, (name, images) in enumerate(shown.items()):
+        top = row * (side + GAP)
+        sheet.write(left - GAP, top + side / 2, labels[name], anchor="rm")
+        for column, image in enumerate(images):
+            sheet.place(left + column * (side + GAP), top, cut_tile(image, side))
+    return sheet
 
 
-def plot_augmentation_preview(original: np.ndarray, augmented: np.ndarray, title: str) -> Figure:
+def plot_augmentation_preview(original: np.ndarray, augmented: np.ndarray, title: str) -> Sheet:
     """Draws an image and what augmentation makes of it.
 
     Args:
@@ -63,21 +64,28 @@ def plot_augmentation_preview(original: np.ndarray, augmented: np.ndarray, title
         title: Name of the augmentation.
 
     Returns:
-        A figure with one panel per picture, the original first.
+        A sheet with the original first.
     """
     pictures = [original, *augmented]
     columns = min(COLUMNS, len(pictures))
     rows = -(-len(pictures) // columns)
-    figure = new_figure(
-        max(2.1 * columns, 4.5), 2.3 * rows + 0.7, title, "one training image and random variants of it"
-    )
-    for index, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        if index >= len(pictures):
-            axes.axis("off")
-            continue
-        draw_tile(axes, pictures[index])
-        axes.set_title("original" if index == 0 else f"variant {index}", fontsize=SMALL_SIZE, color=FAINT_INK)
+    side = measure_tile(original, VARIANT_SIDE)
+    across, down = side + GAP, side + GAP + 22
+    sheet = Sheet(columns * across - GAP, rows * down - GAP, title, "one training image and random variants of it")
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, columns)
+        left, top = column * across, row * down + 22
         if index == 0:
-            axes.set_title("original", fontsize=SMALL_SIZE, color=TRAIN_COLOUR, fontweight="bold")
-            axes.spines[:].set(visible=True, color=TRAIN_COLOUR, linewidth=3)
-    return figure
+            # A frame around the picture, so that it hides none of it.
+            sheet.fill(left - 4, top - 4, side + 8, side + 8, TRAIN_COLOUR)
+        sheet.place(left, top, cut_tile(picture, side))
+        sheet.write(
+            left + side / 2,
+            top - 13,
+            f"variant {index}" if index else "original",
+            height=SMALL_HEIGHT,
+            colour=FAINT_INK if index else TRAIN_COLOUR,
+            anchor="mm",
+            bold=not index,
+        )
+    return sheet

@@ -5,15 +5,20 @@ Figures are made as objects, never through pyplot, so that no window system is n
 
 from __future__ import annotations
 
-import os
-import tempfile
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
-from src.errors import StorageError
+from src.figures.files import write_picture
+
+if TYPE_CHECKING:
+    from src.figures.sheet import Sheet
 
 # Colours by M. Okabe and K. Ito, "Color Universal Design", 2008: told apart with every kind of colour vision.
 TRAIN_COLOUR = "#0072B2"
@@ -91,25 +96,20 @@ def points(difference: float) -> str:
     return f"{round(100 * difference, 1) + 0:.1f} points"
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG; the file appears under its name only once it is complete.
+def save_figure(figure: Figure | Sheet, path: Path) -> None:
+    """Writes a figure or a sheet as PNG; the file appears under its name only once it is complete.
 
     Raises:
         StorageError: The file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".png")
-        partial = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file, warnings.catch_warnings():
-                # A class name in a script that the font lacks is drawn as boxes, which shows well enough.
-                warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-                # Without the name and version of the program, equal figures make equal files.
-                figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-            partial.chmod(0o644)  # Temporary files are private; this one is for everybody who may read the folder.
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"The picture {path} cannot be written: {error.strerror or error}.") from error
+    if not isinstance(figure, Figure):
+        write_picture(figure.image, path)
+        return
+    figure.set_dpi(DOTS_PER_INCH)
+    # `savefig` would draw everything a second time, for the sake of formats that know no pixels.
+    canvas: Any = FigureCanvasAgg(figure)
+    with warnings.catch_warnings():
+        # A class name in a script that the font lacks is drawn as boxes, which shows well enough.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        canvas.draw()
+    write_picture(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), path)

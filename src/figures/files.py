@@ -1,0 +1,35 @@
+"""Pictures as files: PNG, encoded for speed, and never seen half-written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zlib
+from pathlib import Path
+
+from PIL import Image
+
+from src.errors import StorageError
+
+
+def write_picture(picture: Image.Image, path: Path) -> None:
+    """Writes a picture as PNG; the file appears under its name only once it is complete.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".png")
+        partial = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                # Run lengths take a third of the time of a search for repetitions, and half as much again of the disk
+                # where much is repeated; photographs even become smaller.
+                picture.save(file, format="png", compress_level=1, compress_type=zlib.Z_RLE)
+            partial.chmod(0o644)  # Temporary files are private; this one is for everybody who may read the folder.
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"The picture {path} cannot be written: {error.strerror or error}.") from error
