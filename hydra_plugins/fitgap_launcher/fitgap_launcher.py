@@ -29,6 +29,7 @@ class FitgapLauncherConf:
         preload: What a process imports before it has a job: modules, or functions as `module:function`; the sweeper
             adds what the application names.
         memory_limit_gb: Memory that a process may ask for, in 10^9 bytes; null is no limit.
+        capture: Whether what a job prints goes to `output.log` in its folder, instead of the terminal.
     """
 
     _target_: str = "hydra_plugins.fitgap_launcher.fitgap_launcher.FitgapLauncher"
@@ -39,6 +40,7 @@ class FitgapLauncherConf:
     threads: Any = "auto"
     preload: list[str] = field(default_factory=list)
     memory_limit_gb: float | None = None
+    capture: bool = True
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="fitgap", node=FitgapLauncherConf, provider="fitgap")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,9 @@ from src.workers.gpus import find_gpus
 
 #: Variables that limit the threads of TensorFlow and of what NumPy computes with; read at their import.
 _THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+
+#: What can be loaded ahead of a job.
+_LOADABLE = re.compile(r"[\w.]+(:\w+)?")
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,14 @@ class Layout:
         reuse: Whether a process takes one job after the other; otherwise each job gets one of its own.
         preload: What a process imports before it is given a job: modules, or functions as `module:function`.
         memory_limit_gb: Memory that a process may ask for, in 10^9 bytes; None is no limit.
+        capture: Whether what a job prints goes to a file in its folder.
     """
 
     environments: tuple[dict[str, str], ...]
     reuse: bool
     preload: tuple[str, ...] = field(default=())
     memory_limit_gb: float | None = None
+    capture: bool = True
 
     @property
     def slots(self) -> int:
@@ -45,6 +51,7 @@ def plan_layout(
     threads: Any = "auto",
     preload: Sequence[str] = (),
     memory_limit_gb: float | None = None,
+    capture: bool = True,
 ) -> Layout:
     """Lays out the processes of this machine as `hydra.launcher` asks for.
 
@@ -57,8 +64,14 @@ def plan_layout(
     _check_number("threads", threads, or_auto=True)
     if reuse not in ("auto", True, False):
         raise ConfigError(f"hydra.launcher.reuse must be auto, true or false, but got {reuse!r}.")
-    if memory_limit_gb is not None and memory_limit_gb <= 0:
+    if memory_limit_gb is not None and not memory_limit_gb > 0:
         raise ConfigError(f"hydra.launcher.memory_limit_gb must be greater than 0, but got {memory_limit_gb:g}.")
+    wrong = [name for name in preload if not _LOADABLE.fullmatch(name)]
+    if wrong:
+        raise ConfigError(
+            f"hydra.launcher.preload must list modules, or functions as module:function, but got {', '.join(wrong)}."
+        )
+    # All GPUs get their first job before one gets its second.
     places = [gpu for _ in range(trials_per_gpu) for gpu in found]
     slots = max(1, len(places)) if n_jobs == "auto" else n_jobs
     if found and slots > len(places):
@@ -66,16 +79,22 @@ def plan_layout(
             f"{slots} jobs at a time do not fit on {len(found)} GPUs with {trials_per_gpu} on each: set "
             f"hydra.launcher.trials_per_gpu={-(-slots // len(found))}, or n_jobs={len(places)}."
         )
-    share = max(1, (os.cpu_count() or 1) // slots) if threads == "auto" else threads
-    environments = []
-    for slot in range(slots):
-        environment = {"CUDA_VISIBLE_DEVICES": places[slot]} if found else {}
-        if slots > 1 or threads != "auto":
-            # As many threads as cores in each of several processes would keep each other waiting.
-            environment |= dict.fromkeys(_THREAD_VARIABLES, str(share))
-        environments.append(environment)
+    shared = _share_threads(threads, slots)
+    # Who asks for no GPU on a machine that has some must not get one all the same.
+    none = {"CUDA_VISIBLE_DEVICES": "-1"} if gpus != "auto" else {}
+    environments = [({"CUDA_VISIBLE_DEVICES": places[slot]} if found else none) | shared for slot in range(slots)]
     keep = not found if reuse == "auto" else bool(reuse)
-    return Layout(tuple(environments), keep, tuple(preload), memory_limit_gb)
+    return Layout(tuple(environments), keep, tuple(preload), memory_limit_gb, capture)
+
+
+def _share_threads(threads: Any, slots: int) -> dict[str, str]:
+    """Returns the variables that keep several processes from having as many threads each as there are cores."""
+    if threads != "auto":
+        return dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    if slots == 1:
+        return {}
+    share = max(1, len(os.sched_getaffinity(0)) // slots)
+    return {name: str(share) for name in _THREAD_VARIABLES if name not in os.environ}
 
 
 def _check_number(name: str, value: Any, *, or_auto: bool = False) -> None:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
+import functools
 import importlib
+import io
+import multiprocessing
 import os
 import resource
+import signal
 import sys
 import threading
-import time
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
-import cloudpickle
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobStatus, run_job, setup_globals
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
-from omegaconf.basecontainer import BaseContainer
+from hydra.core.utils import JobReturn, run_job
+from hydra.types import TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from src.workers.answer import pack_answer, pack_failure
+from src.workers.errand import Errand, unpack_errand
+from src.workers.errors import JobExitError, WorkerStartError
+from src.workers.note import Note
+from src.workers.output import print_to
 
 #: Name of the file in a job's folder that takes what it prints.
 OUTPUT_FILE = "output.log"
@@ -29,78 +35,35 @@ OUTPUT_FILE = "output.log"
 #: How often a worker looks whether its parent is still there.
 _WATCH_SECONDS = 0.5
 
-
-@dataclass(frozen=True)
-class Errand:
-    """What all jobs of a launcher have in common; sent to a worker once.
-
-    Attributes:
-        context: Hydra's context.
-        task_function: What each job calls.
-        config: The configuration of the multirun.
-        singletons: Hydra's global state.
-        resolvers: OmegaConf's resolvers, which are no part of it.
-    """
-
-    context: HydraContext
-    task_function: TaskFunction
-    config: DictConfig
-    singletons: Any
-    resolvers: dict[str, Any]
-
-    @classmethod
-    def collect(cls, context: HydraContext, task_function: TaskFunction, config: DictConfig) -> Errand:
-        """Adds to what a launcher was given what is global in this process."""
-        return cls(context, task_function, config, Singleton.get_state(), dict(BaseContainer._resolvers))
-
-    def install(self) -> None:
-        """Makes this process's globals those of the process that collected them."""
-        setup_globals()
-        Singleton.set_state(self.singletons)
-        for name, resolver in self.resolvers.items():
-            BaseContainer._resolvers.setdefault(name, resolver)
-
-
 _errand: Errand | None = None
-_note: Path | None = None
-_unready: str | None = None
+_problem: BaseException | None = None
 
 
-def start_worker(
-    errand: bytes,
-    environment: dict[str, str],
-    preload: Sequence[str],
-    memory_limit_gb: float | None,
-    note: str,
-    parent: int,
-) -> None:
+def start_worker(errand: bytes, preload: Sequence[str], memory_limit_gb: float | None) -> None:
     """Makes a new process ready for its first job, as far as that is possible without it.
 
     Args:
-        errand: A pickled `Errand`.
-        environment: Variables to set before anything is imported.
+        errand: A packed `Errand`.
         preload: Modules to import, or functions to call, as `module:function`.
         memory_limit_gb: Memory that the process may ask for; None is no limit.
-        note: File in which it writes where the output of its job goes.
-        parent: The process without which it shall not live.
     """
-    global _errand, _note, _unready
-    os.environ.update(environment)
-    # Ctrl-C reaches the parent alone, which decides what becomes of the running jobs.
-    os.setsid()
-    threading.Thread(target=_watch_parent, args=(parent,), name="fitgap-watchdog", daemon=True).start()
-    _note = Path(note)
+    global _errand, _problem
+    signal.signal(signal.SIGTERM, _leave)
+    faulthandler.enable(all_threads=False)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a job printed before it was killed shall be found.
+        sys.stdout.reconfigure(line_buffering=True)
+    threading.Thread(target=_watch_parent, name="fitgap-watchdog", daemon=True).start()
     try:
         if memory_limit_gb is not None:
             limit_memory(memory_limit_gb)
-        _errand = cloudpickle.loads(errand)
-        assert _errand is not None
-        _errand.install()
         for name in preload:
             _load(name)
-    except BaseException:
+        _errand = unpack_errand(errand)
+        _errand.install()
+    except BaseException as error:
         # A process that ends here would be replaced by the next one that ends here; so the job will say it.
-        _unready = traceback.format_exc()
+        _problem = error
 
 
 def limit_memory(gigabytes: float) -> None:
@@ -112,49 +75,76 @@ def limit_memory(gigabytes: float) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 1e9), int(gigabytes * 1e9)))
 
 
-def work(overrides: Sequence[str], number: int) -> bytes:
-    """Runs one job and returns its `JobStatus` and what it returned or raised, pickled.
+def work(overrides: Sequence[str], number: int, note: str, capture: bool) -> bytes:
+    """Runs one job and returns how it ended, packed; raises nothing.
 
-    Raises:
-        RuntimeError: The process could not be made ready.
+    Args:
+        overrides: The job's overrides.
+        number: Its number.
+        note: File for the `Note` about it.
+        capture: Whether what it prints goes to a file in its folder.
     """
-    if _unready is not None or _errand is None or _note is None:
-        raise RuntimeError(f"The worker process could not be made ready:\n{_unready}")
-    config = _errand.context.config_loader.load_sweep_config(_errand.config, list(overrides))
-    with open_dict(config):
-        config.hydra.job.id = f"job_id_for_{number}"
-        config.hydra.job.num = number
-    HydraConfig.instance().set_config(config)
-    output = Path(config.hydra.sweep.dir) / str(config.hydra.sweep.subdir) / OUTPUT_FILE
-    output.parent.mkdir(parents=True, exist_ok=True)
-    _note.write_text(str(output.absolute()), encoding="utf-8")
-    with _printed_to(output):
-        try:
-            result = run_job(
-                hydra_context=_errand.context,
-                task_function=_errand.task_function,
-                config=config,
-                job_dir_key="hydra.sweep.dir",
-                job_subdir_key="hydra.sweep.subdir",
-            )
-            status, value = result.status, result._return_value
-        except (SystemExit, KeyboardInterrupt) as error:
-            status, value = JobStatus.FAILED, RuntimeError(f"The job ended itself with {error!r}.")
-    return _pack(status, value)
-
-
-def _pack(status: JobStatus, value: Any) -> bytes:
-    """Pickles a job's result, or where that cannot be done or undone an error that says so."""
+    # Who asks a worker to end while it has a job means that the job shall not go on.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    begun = Note.begin()
+    begun.write(Path(note))
     try:
-        packed = cloudpickle.dumps((status, value))
-        cloudpickle.loads(packed)
-        return bytes(packed)
-    except Exception as error:
-        if status is JobStatus.COMPLETED:
-            text = f"The job's return value, a {type(value).__name__}, cannot be sent to the parent: {error}"
-        else:
-            text = f"{type(value).__name__}: {value}\n{''.join(traceback.format_exception(value))}"
-        return bytes(cloudpickle.dumps((JobStatus.FAILED, RuntimeError(text))))
+        if _problem is not None or _errand is None:
+            raise WorkerStartError(
+                f"The worker process could not be made ready: {type(_problem).__name__}: {_problem}. What it imports "
+                "ahead is listed in hydra.launcher.preload."
+            ) from _problem
+        config = _compose(_errand, overrides, number)
+        with contextlib.ExitStack() as stack:
+            if capture:
+                output = _name_folder(config) / OUTPUT_FILE
+                output.parent.mkdir(parents=True, exist_ok=True)
+                offset = output.stat().st_size if output.exists() else 0
+                Note(begun.pid, begun.started, str(output), offset).write(Path(note))
+                stack.enter_context(print_to(output))
+            return pack_answer(_run(_errand, config))
+    except BaseException as error:
+        return pack_failure(error)
+    finally:
+        signal.signal(signal.SIGTERM, _leave)
+
+
+def _compose(errand: Errand, overrides: Sequence[str], number: int) -> DictConfig:
+    config = errand.context.config_loader.load_sweep_config(errand.config, list(overrides))
+    with open_dict(config):
+        config.hydra.job.id = f"{config.hydra.job.name}_{number}"
+        config.hydra.job.num = number
+    # Its folder may be named with `${hydra:…}`.
+    HydraConfig.instance().set_config(config)
+    return config
+
+
+def _name_folder(config: DictConfig) -> Path:
+    folder, subdir = (str(OmegaConf.select(config, f"hydra.sweep.{key}")) for key in ("dir", "subdir"))
+    return Path(folder, subdir).absolute()
+
+
+def _run(errand: Errand, config: DictConfig) -> JobReturn:
+    return run_job(
+        hydra_context=errand.context,
+        task_function=_contain(errand.task_function),
+        config=config,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+    )
+
+
+def _contain(task_function: TaskFunction) -> TaskFunction:
+    """Returns the task function with the wish to end the process turned into an ordinary error."""
+
+    @functools.wraps(task_function)
+    def contained(config: Any) -> Any:
+        try:
+            return task_function(config)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise JobExitError(f"The job wanted to end its process: {error!r}.") from error
+
+    return contained
 
 
 def _load(name: str) -> None:
@@ -164,28 +154,20 @@ def _load(name: str) -> None:
         getattr(loaded, function)()
 
 
-def _watch_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_WATCH_SECONDS)
-    # The parent was killed: nobody would take the result, and the one who goes on with its work will run the job again.
-    os._exit(1)
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """Ends a process that has no job, as any Python program ends: with what libraries do at exit."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
 
 
-@contextmanager
-def _printed_to(path: Path) -> Iterator[None]:
-    """Sends what the process prints to a file, also what libraries in C++ write to the file descriptors themselves."""
-    streams = (sys.stdout, sys.stderr)
-    for stream in streams:
-        stream.flush()
-    kept = [os.dup(1), os.dup(2)]
-    with path.open("ab", buffering=0) as file:
-        for descriptor in (1, 2):
-            os.dup2(file.fileno(), descriptor)
-    try:
-        yield
-    finally:
-        for stream in streams:
-            stream.flush()
-        for descriptor, original in zip((1, 2), kept, strict=True):
-            os.dup2(original, descriptor)
-            os.close(original)
+def _watch_parent() -> None:
+    """Ends this process, and those that it has started, as soon as the parent is gone.
+
+    Nobody would take the result; and who goes on with the parent's work will run the job again.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    while os.getppid() == parent.pid:
+        # Wakes up at once, unless another process that the parent has forked keeps its files open.
+        parent.join(_WATCH_SECONDS)
+    os.killpg(os.getpgid(0), signal.SIGKILL)

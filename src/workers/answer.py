@@ -1,0 +1,81 @@
+"""How a job ended, on its way from its worker process back to the one that started it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import cloudpickle
+from hydra.core.utils import JobReturn, JobStatus
+
+from src.workers.errors import JobResultError, JobTraceback
+
+
+def pack_answer(result: JobReturn) -> bytes:
+    """Returns how a job ended as bytes, a plain mapping; configurations stay behind, they lie in the job's folder."""
+    facts = {"overrides": result.overrides, "working_dir": result.working_dir, "task_name": result.task_name}
+    if result.status is not JobStatus.COMPLETED:
+        return pack_failure(result._return_value, **facts)
+    try:
+        # On its own, so that what cannot be read again does not take the rest with it.
+        value = cloudpickle.dumps(result._return_value)
+    except Exception as error:
+        return pack_failure(_refuse(type(result._return_value).__name__, error), **facts)
+    kind = type(result._return_value).__name__
+    return bytes(cloudpickle.dumps({**facts, "value": value, "kind": kind}))
+
+
+def pack_failure(error: BaseException, **facts: Any) -> bytes:
+    """Returns an error that ended a job as bytes, with its text for the case that it cannot be sent itself."""
+    try:
+        pickled = cloudpickle.dumps(error)
+    except Exception:
+        pickled = None
+    text = "".join(traceback.format_exception(error))
+    summary = f"{type(error).__name__}: {error}"
+    return bytes(cloudpickle.dumps({**facts, "error": pickled, "summary": summary, "traceback": text}))
+
+
+def unpack_answer(data: bytes, overrides: Sequence[str]) -> JobReturn:
+    """Returns how a job ended as Hydra's launchers do."""
+    answer = cloudpickle.loads(data)
+    if "value" not in answer:
+        error = _read_error(answer)
+        error.__cause__ = JobTraceback(answer["traceback"])
+    else:
+        try:
+            result = JobReturn(answer["overrides"], status=JobStatus.COMPLETED)
+            result.return_value = cloudpickle.loads(answer["value"])
+            result.working_dir, result.task_name = answer["working_dir"], answer["task_name"]
+            return result
+        except Exception as problem:
+            error = _refuse(answer["kind"], problem)
+    result = fail_job(answer.get("overrides") or overrides, error)
+    result.working_dir, result.task_name = answer.get("working_dir"), answer.get("task_name")
+    return result
+
+
+def fail_job(overrides: Sequence[str], error: BaseException) -> JobReturn:
+    """Returns the result of a job that an error ended."""
+    result = JobReturn(list(overrides), status=JobStatus.FAILED)
+    result.return_value = error
+    return result
+
+
+def _read_error(answer: dict[str, Any]) -> BaseException:
+    if answer["error"] is not None:
+        try:
+            error = cloudpickle.loads(answer["error"])
+        except Exception:
+            error = None
+        if isinstance(error, Exception):
+            return error
+    return RuntimeError(answer["summary"])
+
+
+def _refuse(kind: str, problem: Exception) -> JobResultError:
+    return JobResultError(
+        f"The job is done, but what it returned, a {kind}, cannot be sent out of its process: "
+        f"{type(problem).__name__}: {problem}. Return numbers, texts, or lists and mappings of them."
+    )

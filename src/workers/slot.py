@@ -1,0 +1,144 @@
+"""A slot: one job at a time, in a process that is its own as long as the job runs."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hydra.core.utils import JobReturn
+
+from src.workers.answer import fail_job, unpack_answer
+from src.workers.death import Cause, WorkerLost, count_kernel_kills
+from src.workers.pool import WorkerPool
+
+#: How often a job is given to a process before it is believed that none can take it.
+_ATTEMPTS = 2
+
+
+class Slot:
+    """Runs one job at a time.
+
+    Where processes are not reused, the next one is started as soon as a job begins, and has imported everything by the
+    time that job is done. It gets its job once the process before it is gone, and the memory of a GPU with it.
+    """
+
+    def __init__(
+        self, make_pool: Callable[[Path], WorkerPool], folder: Path, stopped: threading.Event, *, reuse: bool
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            make_pool: Starts a process, whose output goes to the given file.
+            folder: Folder for the files of this slot.
+            stopped: Whether all jobs shall end at once.
+            reuse: Whether a process takes one job after the other.
+        """
+        self._make_pool = make_pool
+        self._folder = folder
+        self._stopped = stopped
+        self._reuse = reuse
+        self._guard = threading.Lock()
+        self._numbers = itertools.count()
+        self._ready: WorkerPool | None = None
+        self._pools: set[WorkerPool] = set()
+        self._leaving: list[threading.Thread] = []
+
+    def warm(self) -> None:
+        """Has a process ready for the next job, or on its way."""
+        with self._guard:
+            if self._ready is None and not self._stopped.is_set():
+                self._ready = self._make()
+
+    def run(self, overrides: Sequence[str], number: int, limit: Callable[[], float | None]) -> JobReturn:
+        """Runs a job and returns how it ended; `limit` returns the seconds that it may take at present."""
+        for attempt in range(_ATTEMPTS):
+            kills = count_kernel_kills()
+            if self._stopped.is_set():
+                lost = WorkerLost(Cause.STOPPED, None, pid=None, exitcode=None, log=None)
+                return fail_job(overrides, lost.explain())
+            pool = self._take()
+            try:
+                answer = pool.run(
+                    overrides,
+                    number,
+                    self._folder / f"job-{next(self._numbers)}.json",
+                    on_begin=self._prepare_next,
+                    stopped=self._stopped,
+                    limit=limit,
+                )
+            except WorkerLost as lost:
+                self._dismiss(pool)
+                self.warm()
+                if lost.note is None and lost.cause is Cause.DIED and attempt + 1 < _ATTEMPTS:
+                    # It died before it had a job, perhaps long ago.
+                    continue
+                error = lost.explain(kernel_kills=count_kernel_kills() - kills, limit=limit())
+                return fail_job(overrides, error)
+            except BaseException:
+                # Ctrl-C in the thread that waits for the job.
+                pool.kill()
+                self._dismiss(pool)
+                raise
+            self._give_back(pool)
+            return unpack_answer(answer, overrides)
+        raise AssertionError("The last attempt returns.")
+
+    def kill(self) -> None:
+        """Kills the slot's processes at once."""
+        with self._guard:
+            pools = list(self._pools)
+        for pool in pools:
+            pool.kill()
+
+    def close(self) -> None:
+        """Ends the slot's processes and waits for them."""
+        with self._guard:
+            pools, self._ready = list(self._pools), None
+        for pool in pools:
+            self._dismiss(pool)
+        for thread in self._leaving:
+            thread.join()
+
+    def _make(self) -> WorkerPool:
+        pool = self._make_pool(self._folder / f"process-{next(self._numbers)}.log")
+        self._pools.add(pool)
+        if self._stopped.is_set():
+            pool.kill()
+        return pool
+
+    def _take(self) -> WorkerPool:
+        leaving, self._leaving = self._leaving, []
+        for thread in leaving:
+            thread.join()
+        with self._guard:
+            pool, self._ready = self._ready, None
+            if pool is not None and pool.is_usable():
+                return pool
+        if pool is not None:
+            self._dismiss(pool)
+        with self._guard:
+            return self._make()
+
+    def _prepare_next(self) -> None:
+        if not self._reuse:
+            self.warm()
+
+    def _give_back(self, pool: WorkerPool) -> None:
+        if self._reuse:
+            with self._guard:
+                self._ready = pool
+        else:
+            self._dismiss(pool)
+            self.warm()
+
+    def _dismiss(self, pool: WorkerPool) -> None:
+        """Ends a process in the background: libraries may have much to clean up when it ends."""
+        with self._guard:
+            if pool not in self._pools:
+                return
+            self._pools.discard(pool)
+        thread = threading.Thread(target=pool.close, name="fitgap-worker-end", daemon=True)
+        self._leaving.append(thread)
+        thread.start()
