@@ -50,7 +50,7 @@ def plan_layout(
     reuse: Any = "auto",
     threads: Any = "auto",
     preload: Sequence[str] = (),
-    memory_limit_gb: float | None = None,
+    memory_limit_gb: Any = None,
     capture: bool = True,
 ) -> Layout:
     """Lays out the processes of this machine as `hydra.launcher` asks for.
@@ -64,6 +64,8 @@ def plan_layout(
     _check_number("threads", threads, or_auto=True)
     if reuse not in ("auto", True, False):
         raise ConfigError(f"hydra.launcher.reuse must be auto, true or false, but got {reuse!r}.")
+    if not isinstance(memory_limit_gb, int | float | None):
+        raise ConfigError(f"hydra.launcher.memory_limit_gb must be a number or null, but got {memory_limit_gb!r}.")
     if memory_limit_gb is not None and not memory_limit_gb > 0:
         raise ConfigError(f"hydra.launcher.memory_limit_gb must be greater than 0, but got {memory_limit_gb:g}.")
     wrong = [name for name in preload if not _LOADABLE.fullmatch(name)]

@@ -85,19 +85,17 @@ class WorkerPool:
         try:
             future = self._pool.schedule(work, args=(list(overrides), number, str(note_path), self._capture))
         except RuntimeError:
-            raise self._lose(Cause.DIED, None) from None
+            raise self._lose(Cause.DIED, note_path) from None
         note: Note | None = None
         missed: float | None = None
         while not wait([future], timeout=_POLL_SECONDS).done:
-            if note is None or note.output is None:
-                begun, note = note is not None, Note.read(note_path)
-                if note is not None and not begun:
-                    on_begin()
+            if note is None and (note := Note.read(note_path)) is not None:
+                on_begin()
             if stopped.is_set():
-                raise self._end(Cause.STOPPED, note)
+                raise self._end(Cause.STOPPED, note_path)
             seconds = limit()
             if note is not None and seconds is not None and time.monotonic() - note.started > seconds:
-                raise self._end(Cause.TIMEOUT, note)
+                raise self._end(Cause.TIMEOUT, note_path)
             # pebble does not notice a process that ends in its job as if it were done, with exit code 0.
             if self._is_gone(note, dead):
                 missed = missed or time.monotonic()
@@ -107,7 +105,7 @@ class WorkerPool:
             return bytes(future.result(timeout=0))
         except Exception:
             cause = Cause.STOPPED if stopped.is_set() else Cause.DIED
-            raise self._lose(cause, note or Note.read(note_path)) from None
+            raise self._lose(cause, note_path) from None
 
     def kill(self) -> None:
         """Kills the process at once, and those that it has started; none follows it."""
@@ -131,11 +129,13 @@ class WorkerPool:
         process = self._context.find(note.pid)
         return process is None or not process.is_alive()
 
-    def _end(self, cause: Cause, note: Note | None) -> WorkerLost:
+    def _end(self, cause: Cause, note_path: Path) -> WorkerLost:
         self.kill()
-        return self._lose(cause, note)
+        return self._lose(cause, note_path)
 
-    def _lose(self, cause: Cause, note: Note | None) -> WorkerLost:
+    def _lose(self, cause: Cause, note_path: Path) -> WorkerLost:
+        # What was read before may have been written before the job's folder was known.
+        note = Note.read(note_path)
         process: Any = None
         if note is not None:
             process = self._context.find(note.pid)

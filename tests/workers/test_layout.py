@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from src.errors import ConfigError
+from src.workers.gpus import find_gpus, parse_listing
+from src.workers.layout import plan_layout
+
+CORES = len(os.sched_getaffinity(0))
+
+
+@pytest.fixture(autouse=True)
+def four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2,GPU-5a,7")
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def get_gpus(**settings: Any) -> list[str | None]:
+    return [environment.get("CUDA_VISIBLE_DEVICES") for environment in plan_layout(**settings).environments]
+
+
+def test_there_is_a_slot_for_each_gpu_that_the_user_lets_us_see() -> None:
+    assert get_gpus() == ["0", "2", "GPU-5a", "7"]
+    assert get_gpus(gpus=2) == ["0", "2"]
+    assert get_gpus(gpus=[3, "MIG-1"]) == ["3", "MIG-1"]
+    assert get_gpus(n_jobs=3) == ["0", "2", "GPU-5a"]
+
+
+def test_gpus_get_a_second_job_when_all_have_one() -> None:
+    assert get_gpus(gpus=[3, 5], trials_per_gpu=2) == ["3", "5", "3", "5"]
+    assert get_gpus(gpus=[3, 5], trials_per_gpu=2, n_jobs=3) == ["3", "5", "3"]
+
+
+@pytest.mark.parametrize("value", ["", "-1", "-1,0"])
+def test_there_is_one_slot_where_no_gpu_can_be_seen(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+    assert get_gpus() == [None]
+    assert get_gpus(n_jobs=2) == [None, None]
+
+
+def test_who_wants_no_gpu_gets_none() -> None:
+    assert get_gpus(gpus=0) == ["-1"]
+    assert get_gpus(gpus=[], n_jobs=2) == ["-1", "-1"]
+
+
+def test_processes_are_reused_where_there_is_no_gpu() -> None:
+    assert not plan_layout().reuse
+    assert plan_layout(gpus=0).reuse
+    assert plan_layout(reuse=True).reuse
+    assert not plan_layout(gpus=0, reuse=False).reuse
+
+
+def test_slots_share_the_cores() -> None:
+    assert plan_layout(gpus=0).environments == ({"CUDA_VISIBLE_DEVICES": "-1"},)
+    assert plan_layout(gpus=0, threads=3).environments[0]["OMP_NUM_THREADS"] == "3"
+    environment = plan_layout(gpus=0, n_jobs=2).environments[1]
+    assert environment["TF_NUM_INTEROP_THREADS"] == str(max(1, CORES // 2))
+    assert plan_layout(gpus=0, n_jobs=CORES + 1).environments[0]["TF_NUM_INTRAOP_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_jobs": 0}, "hydra.launcher.n_jobs must be auto or a number of at least 1, but got 0."),
+        ({"n_jobs": "many"}, "hydra.launcher.n_jobs must be auto or a number of at least 1, but got 'many'."),
+        ({"n_jobs": 9}, "hydra.launcher.trials_per_gpu=3, or n_jobs=4."),
+        ({"trials_per_gpu": "auto"}, "hydra.launcher.trials_per_gpu must be a number of at least 1, but got 'auto'."),
+        ({"trials_per_gpu": True}, "hydra.launcher.trials_per_gpu must be a number of at least 1, but got True."),
+        ({"threads": 1.5}, "hydra.launcher.threads must be auto or a number of at least 1, but got 1.5."),
+        ({"gpus": 5}, "hydra.launcher.gpus=5, but 4 can be seen: 0, 2, GPU-5a, 7."),
+        ({"gpus": -1}, "hydra.launcher.gpus must be auto, a number, or a list such as [0,1], but got -1."),
+        ({"gpus": "0,1"}, "hydra.launcher.gpus must be auto, a number, or a list such as [0,1], but got '0,1'."),
+        ({"gpus": [0, -1]}, "hydra.launcher.gpus must list numbers or names of GPUs"),
+        ({"gpus": [0, "0"]}, "hydra.launcher.gpus names a GPU twice: 0, 0."),
+        ({"reuse": "yes"}, "hydra.launcher.reuse must be auto, true or false, but got 'yes'."),
+        ({"memory_limit_gb": 0}, "hydra.launcher.memory_limit_gb must be greater than 0, but got 0."),
+        ({"memory_limit_gb": "much"}, "hydra.launcher.memory_limit_gb must be a number or null, but got 'much'."),
+        ({"preload": ["json", "import os"]}, "hydra.launcher.preload must list modules"),
+    ],
+)
+def test_a_setting_that_is_not_allowed_is_refused_by_its_name(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plan_layout(**settings)
+    assert message in str(caught.value)
+
+
+def test_gpus_that_are_cut_up_are_used_by_their_parts() -> None:
+    listing = """\
+GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aa)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bb)
+  MIG 3g.20gb     Device  0: (UUID: MIG-cc)
+  MIG 3g.20gb     Device  1: (UUID: MIG-dd)
+GPU 2: NVIDIA A100-SXM4-40GB (UUID: GPU-ee)
+"""
+    assert parse_listing(listing) == ["0", "MIG-cc", "MIG-dd", "2"]
+
+
+def test_gpus_that_are_listed_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert find_gpus([3, 5]) == ["3", "5"]
+    assert find_gpus("auto") == []
