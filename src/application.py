@@ -88,6 +88,9 @@ class TrainingApplication:
         dataset = open_dataset(run.dataset)
         if not len(dataset.test):
             return {}
+        from src.runtime import load_tensorflow
+
+        load_tensorflow()
         from src.models.build import unwrap_network
         from src.tracking.model import load_model
         from src.training.evaluation import evaluate_network

@@ -92,6 +92,11 @@ class Objectives:
         """The objectives' metrics."""
         return tuple(objective.name for objective in self.objectives)
 
+    def describe(self) -> str:
+        """Returns what is asked for in words: `maximize best_val_accuracy, keep final_gap_accuracy <= 0.05`."""
+        aims = [f"{objective.direction} {objective.name}" for objective in self.objectives]
+        return ", ".join([*aims, *(f"keep {constraint.text}" for constraint in self.constraints)])
+
     def values(self, metrics: Mapping[str, float]) -> list[float]:
         """Returns the objectives' values.
 

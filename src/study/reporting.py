@@ -64,7 +64,7 @@ class CurrentTrial:
         if not self._counts() or math.isnan(number):
             return
         self.last_value = number
-        self._try(lambda storage: storage.set_trial_intermediate_value(self.ticket.trial_id, int(step), number))
+        self._try(lambda storage, trial_id: storage.set_trial_intermediate_value(trial_id, int(step), number))
 
     def should_stop(self) -> bool:
         """Returns whether the trial shall end here: it promises too little, or its parent has given it up.
@@ -81,14 +81,14 @@ class CurrentTrial:
     def attach_run(self, run_id: str) -> None:
         """Names the trial's run in the tracking store."""
         self.run_id = run_id
-        self._try(lambda storage: storage.set_trial_user_attr(self.ticket.trial_id, attributes.RUN_ID, run_id))
+        self._try(lambda storage, trial_id: storage.set_trial_user_attr(trial_id, attributes.RUN_ID, run_id))
 
     def beat(self) -> None:
         """Gives a sign of life; where that fails, the next one may do."""
         with suppress(Exception):
             # Only Optuna's databases know signs of life.
             record = getattr(self._open_storage(), "record_heartbeat", None)
-            if record is not None:
+            if record is not None and self.ticket.trial_id is not None:
                 record(self.ticket.trial_id)
 
     def close(self) -> None:
@@ -101,11 +101,11 @@ class CurrentTrial:
                 close_storage(storage)
 
     def _counts(self) -> bool:
-        return self.ticket.reports and len(self.ticket.objectives) == 1
+        return self.ticket.reports and self.ticket.trial_id is not None and len(self.ticket.objectives) == 1
 
-    def _ask_pruner(self, storage: BaseStorage) -> None:
+    def _ask_pruner(self, storage: BaseStorage, trial_id: int) -> None:
         study = self._load_study(storage)
-        self.pruned = study.pruner.prune(study, storage.get_trial(self.ticket.trial_id))
+        self.pruned = study.pruner.prune(study, storage.get_trial(trial_id))
 
     def _open_storage(self) -> BaseStorage:
         # The heartbeat may be first.
@@ -131,7 +131,10 @@ class CurrentTrial:
             )
         return self._study
 
-    def _try(self, action: Callable[[BaseStorage], None]) -> None:
+    def _try(self, action: Callable[[BaseStorage, int], None]) -> None:
+        trial_id = self.ticket.trial_id
+        if trial_id is None:
+            return
         started = time.monotonic()
         if started < self._rests_until:
             return
@@ -142,7 +145,7 @@ class CurrentTrial:
         try:
             storage = self._open_storage()
             with explained(self.ticket.storage):
-                action(storage)
+                action(storage, trial_id)
         except UpdateFinishedTrialError:
             self._given_up = True
         except TrialTimeoutError:

@@ -141,6 +141,11 @@ class ArmStudy:
         with explained(self.storage_url):
             return self._pruner.prune(self.study, self._storage.get_trial(self._find_id(number)))
 
+    def view(self, number: int) -> TrialView:
+        """Returns a trial as it is stored at this moment."""
+        with explained(self.storage_url):
+            return view_trial(self._storage.get_trial(self._find_id(number)))
+
     def find_lost(self) -> list[TrialView]:
         """Returns the running trials whose process has ended, or whose machine gives no sign of life any more."""
         with explained(self.storage_url):

@@ -22,7 +22,8 @@ class Ticket:
     Attributes:
         storage: URL of Optuna's storage; it may hold a password, so that only its owner may read a ticket.
         study_name: The study.
-        trial_id: Optuna's id of the trial in the storage.
+        trial_id: Optuna's id of the trial in the storage; None for a training that repeats a trial which is over, of
+            which the study hears nothing.
         number: Number of the trial in the study.
         objectives: Metrics to optimize, by name.
         pruner: Name of the pruner, which Optuna does not keep with the study.
@@ -35,7 +36,7 @@ class Ticket:
 
     storage: str
     study_name: str
-    trial_id: int
+    trial_id: int | None
     number: int
     objectives: tuple[str, ...]
     pruner: str

@@ -39,8 +39,8 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """What distinguishes it from the other arms; `search` where it is the only one."""
-        return self.cell.name if self.cell.axes else "search"
+        """What distinguishes it from the other arms; `trial` where there is no other."""
+        return self.cell.name if self.cell.axes else "trial"
 
 
 def build_arms(
@@ -93,6 +93,12 @@ def _build_arm(
     checked = application.check(config)
     types = {override.get_key_element(): _find_type(config, override.get_key_element()) for override in searched}
     space = parse_space(searched, settings.conditions, {key: kind for key, kind in types.items() if kind is not None})
+    repeats = settings.seeds or settings.repeat_winner
+    if repeats and OmegaConf.select(config, settings.seed_key, default=None) is None:
+        raise ConfigError(
+            f"hydra.sweeper.seed_key={settings.seed_key} is no key of the configuration, so that no run can be "
+            "repeated with another seed. Name the key that takes the seed."
+        )
     choices = OmegaConf.to_container(config.hydra.runtime.choices)
     assert isinstance(choices, dict)
     fixed = {**checked.settings, **{str(key): str(value) for key, value in choices.items()}, **cell.axes}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobStatus
 
 from src.config.sweeper import SweeperConfig
 from src.ending import COMPLETE, FAILED, INTERRUPTED, LOST, OOM, PRUNED, TIMEOUT
+from src.errors import TrackingError
 from src.explanation import describe_error
 from src.study.outcome import Outcome
 from src.study.storage import HEARTBEAT_SECONDS
@@ -20,7 +22,7 @@ from src.study.ticket import Ticket
 from src.sweep.application import Application, Place
 from src.sweep.arms import Arm
 from src.sweep.launching import Launching
-from src.sweep.recording import SeedRecorder
+from src.sweep.recording import SeedRecorder, close_dead_run
 from src.tracking.store import Store
 
 #: Files in a job's folder: what it is told, and what it has to say.
@@ -83,6 +85,14 @@ class JobRunner:
         except Exception as error:
             return to_outcome(error)
 
+    def repeat(self, trial: Trial, seed: int, parent_run_id: str) -> Outcome:
+        """Runs the parameters of a trial that is over with another seed; the study hears nothing of it."""
+        try:
+            name = f"{trial.name} seed {seed}"
+            return self._run_job(trial, trial.folder, trial.subdir, parent_run_id, name, seed, counts=False)
+        except Exception as error:
+            return to_outcome(error)
+
     def _run_seeds(self, trial: Trial) -> Outcome:
         """Runs a trial once with each seed, under a run of its own that holds the mean."""
         recorder = SeedRecorder(self.store, self.parent_run_id, trial.name, trial.arm.name, trial.ask)
@@ -106,14 +116,22 @@ class JobRunner:
         return mean
 
     def _run_job(
-        self, trial: Trial, folder: Path, subdir: str, parent_run_id: str, name: str, seed: int | None = None
+        self,
+        trial: Trial,
+        folder: Path,
+        subdir: str,
+        parent_run_id: str,
+        name: str,
+        seed: int | None = None,
+        *,
+        counts: bool = True,
     ) -> Outcome:
         ticket, spec = folder / TICKET, trial.study.spec
         folder.mkdir(parents=True, exist_ok=True)
         Ticket(
             storage=self.storage,
             study_name=spec.name,
-            trial_id=trial.ask.trial_id,
+            trial_id=trial.ask.trial_id if counts else None,
             number=trial.ask.number,
             objectives=spec.objectives.names,
             pruner=spec.pruner,
@@ -144,20 +162,24 @@ class JobRunner:
             result = self.launching.launch(overrides, trial.ask.number)
         except Exception as error:
             # Some launchers raise where a job's process died.
-            return self._after_death(error, folder)
-        return self._read(result, folder)
-
-    def _read(self, result: JobReturn, folder: Path) -> Outcome:
+            return self._settle_death(trial, error, folder, counts=counts)
         returned: Any = result._return_value
         if result.status is JobStatus.COMPLETED:
             return Outcome.from_dict(returned)
-        return self._after_death(returned, folder)
+        return self._settle_death(trial, returned, folder, counts=counts)
 
-    def _after_death(self, error: object, folder: Path) -> Outcome:
+    def _settle_death(self, trial: Trial, error: object, folder: Path, *, counts: bool) -> Outcome:
+        """Returns the outcome of a job that returned nothing, and closes the run that it could not close any more."""
         # The job may have come to its end before its process died.
         outcome = Outcome.read(folder / OUTCOME) or to_outcome(error)
         if outcome.state == LOST and self.stopped:
-            return replace(outcome, state=INTERRUPTED, error="ended by the user")
+            outcome = replace(outcome, state=INTERRUPTED, error="ended by the user")
+        run_id = trial.study.view(trial.ask.number).run_id if counts else None
+        if run_id is not None and outcome.run_id is None and self.application.records_runs:
+            # Where the store is away, the next look at what dead processes have left closes it.
+            with suppress(TrackingError):
+                close_dead_run(self.store, run_id, outcome.state, outcome.error or outcome.state)
+            outcome = replace(outcome, run_id=run_id)
         return outcome
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from src.ending import COMPLETE, INTERRUPTED, LOST, OOM, TIMEOUT
+from src.ending import COMPLETE, INTERRUPTED, LOST
 from src.errors import TrackingError
 from src.study.objective import MissingMetricError
 from src.study.outcome import Outcome
@@ -159,8 +159,8 @@ class SearchLoop:
         """Brings the tracking store up to date; what it does not take now is in the journals or in the study."""
         try:
             if self.search.application.records_runs or self.search.settings.seeds:
-                if outcome.state in (LOST, INTERRUPTED, TIMEOUT, OOM) and view.run_id and outcome.run_id is None:
-                    # Its process could not close it any more.
+                if outcome.state == LOST and view.run_id and outcome.run_id is None:
+                    # The process that would have closed it is gone.
                     close_dead_run(self.store, view.run_id, outcome.state, outcome.error or outcome.state)
             elif outcome.state != INTERRUPTED:
                 objective = self.search.objectives.names[0]

@@ -84,12 +84,10 @@ def _refuse(problems: Sequence[str]) -> None:
 def _print_plan(search: Search, spec: StudySpec) -> None:
     settings = search.settings
     arms = "; ".join(arm.name for arm in search.arms) if search.arms[0].cell.axes else "one"
-    aims = [f"{objective.direction} {objective.name}" for objective in search.objectives.objectives]
-    kept = [f"keep {constraint.text}" for constraint in search.objectives.constraints]
     facts = [
         ("question", search.question),
         ("arms", arms),
-        ("objective", ", ".join([*aims, *kept])),
+        ("objective", search.objectives.describe()),
         ("sampler", _name(spec.sampler, spec.sampler_kwargs)),
         ("pruner", _name(spec.pruner, spec.pruner_kwargs)),
         ("budget", _describe_budget(search, spec)),

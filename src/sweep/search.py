@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from src.closing import name_page
+from src.console import print_facts
 from src.errors import FitgapError
 from src.study.storage import open_storage, resolve_storage
 from src.study.study import ArmStudy, StudySpec
@@ -18,6 +20,7 @@ from src.sweep.loop import SECONDS_ATTRIBUTE, SearchLoop
 from src.sweep.monitor import open_monitor
 from src.sweep.parent import Parent, open_parent
 from src.sweep.plan import Search
+from src.sweep.repetition import repeat_winner
 from src.sweep.signals import Interruption
 from src.sweep.sweep import make_folder
 from src.tracking.address import show_uri
@@ -56,29 +59,45 @@ def execute_search(search: Search) -> Conclusion | None:
         FitgapError: Data, weights, studies or the store cannot be had; no trial has been started.
         KeyboardInterrupt: The user ended it.
     """
-    search.launching.start()
-    opened = _open(search)
-    make_folder(search.folder)
-    parent = open_parent(search, opened.store, opened.studies, opened.preparation.warnings)
-    reconcile(opened.store)
+    try:
+        search.launching.start()
+        opened = _open(search)
+        make_folder(search.folder)
+        parent = open_parent(search, opened.store, opened.studies, opened.preparation.warnings)
+        # After the parent run has been resumed: what a dead process has left of it is ours now.
+        reconcile(opened.store)
+        _print_start(search, opened, parent)
+        try:
+            return _execute(search, opened, parent)
+        finally:
+            parent.release()
+    finally:
+        search.launching.close()
+
+
+def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | None:
     interruption = Interruption()
-    reason, state = "", "failed"
+    state, reason = "failed", ""
+    conclusion: Conclusion | None = None
+    loop = _build_loop(search, opened, parent, interruption)
     try:
         with interruption.listen(inline=search.launching.inline):
-            loop = _build_loop(search, opened, parent, interruption)
             reason = loop.run()
-        state = "interrupted" if interruption.requests else "complete"
+            if not interruption.requests and loop.failure is None:
+                state = "complete"
+                if parent.run is not None:
+                    repeat_winner(search, opened.studies, opened.preparation.overrides, loop.runner, parent.run)
+        if interruption.requests:
+            state = "interrupted"
     except KeyboardInterrupt:
         state = "interrupted"
         raise
     finally:
         if parent.run is None:
             search.console.print("The process that leads this search will report on it.", style="dim")
-            conclusion = None
         else:
-            conclusion = conclude_search(search, opened.store, parent.run, opened.studies, state, reason)
-            parent.release()
-        search.launching.close()
+            found = opened.preparation.overrides
+            conclusion = conclude_search(search, opened.store, parent.run, opened.studies, state, reason, found)
     interruption.pass_on()
     if loop.failure is not None:
         reasons = "\n".join(f"  {text}" for text in loop.failures.reasons[-5:])
@@ -87,6 +106,26 @@ def execute_search(search: Search) -> Conclusion | None:
             "again: it goes on with what is there."
         )
     return conclusion
+
+
+def _print_start(search: Search, opened: _Opened, parent: Parent) -> None:
+    facts = []
+    if len(search.arms) > 1:
+        facts.append(("arms", "; ".join(arm.name for arm in search.arms)))
+    slots = search.launching.slots
+    planned = sum(study.spec.n_trials for study in opened.studies)
+    facts.append(("trials", f"{planned}, {slots} at a time" if slots > 1 else f"{planned}, one at a time"))
+    done = sum(study.counts().counted for study in opened.studies)
+    if any(study.resumed for study in opened.studies):
+        rest = "nothing is left to do: raise hydra.sweeper.n_trials to go on" if done >= planned else "going on"
+        facts.append(("done before", f"{done}; {rest}"))
+    facts.append(("objective", search.objectives.describe()))
+    facts.append(("parent run", f"{parent.run_id} in experiment {opened.store.experiment_name}"))
+    facts.append(("its page", name_page(opened.store, parent.run_id)))
+    print_facts(search.console, search.name, facts)
+    search.console.print()
+    for warning in filter(None, [search.launching.remark, *opened.preparation.warnings]):
+        search.console.print(warning, style="yellow")
 
 
 def _open(search: Search) -> _Opened:
