@@ -21,6 +21,8 @@ FORBIDDEN = {
     # A model is saved through MLflow, which needs Keras; its type is named there.
     "src.tracking": ("src.training", "src.models", "src.data", "src.sweep", "src.figures", "tensorflow"),
     "src.figures": ("src.training", "src.models", "src.data", "src.sweep", "src.tracking", "tensorflow", "keras"),
+    "src.study": ("src.training", "src.models", "src.data", "src.sweep", "src.tracking", "src.workers", "tensorflow"),
+    "src.workers": ("src.training", "src.models", "src.data", "src.sweep", "src.tracking", "src.study", "tensorflow"),
     "src.sweep": ("src.training", "src.models", "src.data", "tensorflow", "keras"),
     "src.history": ("src", "tensorflow", "keras"),
     "src.errors": ("src",),
@@ -32,11 +34,14 @@ ALLOWED = {
     "src.overfitting": ("src.history",),
     "src.naming": ("src.config",),
     "src.explanation": ("src.config", "src.errors"),
+    "src.alarm": ("src.errors",),
+    "src.ending": ("src.alarm", "src.errors"),
+    "src.workers": ("src.config", "src.errors"),
     "src.runtime": (),
 }
 
 #: Library: the one part of the program that speaks to it.
-OWNERS = {"mlflow": "src.tracking", "optuna": "src.sweep", "matplotlib": "src.figures"}
+OWNERS = {"mlflow": "src.tracking", "optuna": "src.study", "matplotlib": "src.figures"}
 
 #: Entry points; each parses, calls one function and prints what came back.
 ENTRY_POINTS = ("src.train", "src.report", "src.deliver")
@@ -48,6 +53,7 @@ IMPORTERS = {
     "src.application": ("src.train",),
     "src.experiment": ("src.train",),
     "src.recording": ("src.experiment",),
+    "src.pruning": ("src.train", "src.application"),
     "src.pictures": ("src.experiment", "src.recording"),
     "src.closing": ("src.recording", "src.sweep"),
     "src.console": ("src.experiment", "src.recording", "src.closing", "src.sweep", *ENTRY_POINTS),
