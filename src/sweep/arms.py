@@ -110,13 +110,14 @@ def _find_type(config: DictConfig, key: str) -> type | None:
     """Returns int where the configuration's schema says that a key holds a whole number."""
     parent, _, name = key.lstrip("+").rpartition(".")
     block = OmegaConf.select(config, parent) if parent else config
-    node = block._get_node(name) if isinstance(block, DictConfig) else None
+    node = block._get_node(name) if isinstance(block, DictConfig) and name in block else None
     return int if isinstance(node, IntegerNode) else None
 
 
 def _find_default(config: DictConfig, choices: Mapping[Any, Any], key: str) -> Any:
     key = key.lstrip("+")
-    value = choices[key] if key in choices else OmegaConf.select(config, key)
+    # Arms may differ in what they have: an optimizer without momentum has no value for it.
+    value = choices[key] if key in choices else OmegaConf.select(config, key, throw_on_missing=False, default=None)
     return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
 
 
