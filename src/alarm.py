@@ -11,19 +11,34 @@ from types import FrameType
 
 from src.errors import TrialTimeoutError
 
+#: How much longer than its time a block may take that looks at the clock itself; the parent kills it after thirty.
+GRACE_SECONDS = 10.0
+
 
 class _Alarm:
     """The process's one alarm: set, and then either silenced or rung."""
 
     def __init__(self) -> None:
-        self.seconds: float | None = None
+        self.seconds = 0.0
         self.armed = False
+        self.deferred = False
+        self.overdue = False
         self.rung = False
 
+    def set(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.armed, self.deferred, self.overdue, self.rung = True, False, False, False
+
     def ring(self, number: int, frame: FrameType | None) -> None:
-        if self.armed:
-            self.armed, self.rung = False, True
-            raise self.error()
+        if self.armed and self.deferred and not self.overdue:
+            self.overdue = True
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+        elif self.armed:
+            self.shout()
+
+    def shout(self) -> None:
+        self.armed, self.overdue, self.rung = False, True, True
+        raise self.error()
 
     def error(self) -> TrialTimeoutError:
         return TrialTimeoutError(
@@ -48,7 +63,7 @@ def limit_time(seconds: float | None) -> Iterator[None]:
     if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    _alarm.seconds, _alarm.rung, _alarm.armed = seconds, False, True
+    _alarm.set(seconds)
     started = time.monotonic()
     handler = signal.signal(signal.SIGALRM, _alarm.ring)
     delay, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -62,7 +77,7 @@ def limit_time(seconds: float | None) -> Iterator[None]:
             raise _alarm.error() from error
         raise
     finally:
-        _alarm.rung = False
+        _alarm.rung = _alarm.overdue = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         if delay:
@@ -70,21 +85,31 @@ def limit_time(seconds: float | None) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, max(delay - (time.monotonic() - started), 1e-3), interval)
 
 
-def silence_alarm() -> None:
-    """Lets the alarm that is set not ring any more, for work that must be done to its end; does no harm without one."""
-    _alarm.armed = False
+def defer_alarm() -> None:
+    """Promises that the block calls `check_alarm` again and again, so that the alarm is raised there.
 
-
-def has_rung() -> bool:
-    """Returns whether the time of the block that is running was up, so that an error may be due to that."""
-    return _alarm.rung
+    An error that comes out of nowhere may break a library for good: TensorFlow takes every later tensor of the process
+    for a symbol if it is interrupted while it builds a graph. If the promise is not kept for `GRACE_SECONDS` after the
+    time was up, the alarm is raised wherever the block is then.
+    """
+    _alarm.deferred = True
 
 
 def check_alarm() -> None:
-    """Raises the alarm's error again where it has rung, but something has swallowed it.
+    """Raises the alarm's error where the time is up, also if it was raised before, but something has swallowed it.
 
     Raises:
-        TrialTimeoutError: The time was up.
+        TrialTimeoutError: The time is up.
     """
-    if _alarm.rung:
-        raise _alarm.error()
+    if _alarm.overdue:
+        _alarm.shout()
+
+
+def silence_alarm() -> None:
+    """Lets the alarm that is set not ring any more, for work that must be done to its end; does no harm without one."""
+    _alarm.armed = _alarm.overdue = False
+
+
+def has_rung() -> bool:
+    """Returns whether the alarm of the block that is running was raised, so that an error may be due to that."""
+    return _alarm.rung

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from rich.console import Console
 from src.config.run import RunConfig
 from src.console import TrainingConsole, print_facts
 from src.data.dataset import ImageDataset, open_dataset
+from src.ending import COMPLETE, PRUNED
 from src.errors import StorageError
 from src.history import History
 from src.models.build import build_classifier, build_network
+from src.overfitting import compute_metrics
 from src.pictures import draw_predictions, draw_previews
 from src.recording import (
     EpochTracker,
@@ -29,6 +32,7 @@ from src.runtime import begin_run, choose_precision
 from src.tracking.reconciliation import reconcile
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import open_store
+from src.training.progress import TrainingObserver
 from src.training.training import Training
 
 
@@ -40,8 +44,9 @@ class RunResult:
         run_id: Its run in the tracking store.
         name: The run's name.
         history: Its epochs.
-        metrics: Its once-per-run metrics, such as `best_val_accuracy`.
+        metrics: All that it came to: the last epoch's metrics and those of the whole run, such as `best_val_accuracy`.
         seconds: Wall time from the opened data set to the closed run.
+        state: `complete`, or `pruned` where an observer ended it early.
     """
 
     run_id: str
@@ -49,19 +54,30 @@ class RunResult:
     history: History
     metrics: dict[str, float]
     seconds: float
+    state: str = COMPLETE
 
 
-def execute_run(config: RunConfig, output_dir: Path, *, name: str, console: Console) -> RunResult:
+def execute_run(
+    config: RunConfig,
+    output_dir: Path,
+    *,
+    name: str,
+    console: Console,
+    observers: Sequence[TrainingObserver] = (),
+    on_run: Callable[[str], None] | None = None,
+) -> RunResult:
     """Trains one network as configured and records everything about it.
 
     Whatever ends the training early, all that was measured until then is recorded, and the run is closed in the state
-    that says why.
+    that says why. One that an observer ended is pruned: it keeps its curves, but needs neither predictions nor a model.
 
     Args:
         config: The whole configuration.
         output_dir: Existing folder for the files that are recorded.
         name: The run's name.
         console: Where the person who started it looks.
+        observers: Who else follows the training, and may end it.
+        on_run: Is told the run's id as soon as there is one, and again should the store have given it another since.
 
     Raises:
         FitgapError: The configuration, the data, the weights, the tracking store or the training does not allow it.
@@ -81,15 +97,32 @@ def execute_run(config: RunConfig, output_dir: Path, *, name: str, console: Cons
         # The sweep has found the store good; should it have gone since, the run is recorded and created there later.
         defer=config.tracking.parent_run_id is not None,
     )
-    with close_run(run, output_dir, console):
-        metrics, history = _train(config, dataset, run, output_dir, name, console)
-        _print_result(console, name, metrics, time.perf_counter() - started)
-    return RunResult(run.run_id, name, history, metrics, time.perf_counter() - started)
+    tell = on_run or (lambda run_id: None)
+    first_id = run.run_id
+    try:
+        with close_run(run, output_dir, console) as ending:
+            tell(first_id)
+            training, metrics = _train(config, dataset, run, output_dir, name, console, observers)
+            if training.stopped_early_by is not None:
+                ending.state = PRUNED
+            _print_result(console, _title_result(name, training), metrics, time.perf_counter() - started)
+    finally:
+        if run.run_id != first_id:
+            # The store was away at first, and has given the run an id of its own since.
+            tell(run.run_id)
+    seconds = time.perf_counter() - started
+    return RunResult(run.run_id, name, training.history, metrics, seconds, ending.state)
 
 
 def _train(
-    config: RunConfig, dataset: ImageDataset, run: TrackedRun, output_dir: Path, name: str, console: Console
-) -> tuple[dict[str, float], History]:
+    config: RunConfig,
+    dataset: ImageDataset,
+    run: TrackedRun,
+    output_dir: Path,
+    name: str,
+    console: Console,
+    observers: Sequence[TrainingObserver],
+) -> tuple[Training, dict[str, float]]:
     precision = choose_precision(config.trainer.precision)
     begin_run(seed=config.seed, precision=precision, deterministic=config.trainer.deterministic)
     network = build_network(config.model, dataset.image_size, dataset.num_classes)
@@ -103,7 +136,7 @@ def _train(
     progress = TrainingConsole(console, config.trainer.epochs)
     try:
         # Recorded first, shown then: what a person has seen is in the store, also when the next thing is Ctrl-C.
-        training.execute([EpochTracker(run), progress])
+        training.execute([EpochTracker(run), progress, *observers])
     except BaseException:
         # What was measured is kept; that it cannot be written must not hide why the training ended.
         with contextlib.suppress(OSError, StorageError):
@@ -111,7 +144,10 @@ def _train(
         raise
     finally:
         progress.close()
-    metrics = log_history(run, training.history, output_dir, name)
+    log_history(run, training.history, output_dir, name)
+    metrics = compute_metrics(training.history)
+    if training.stopped_early_by is not None:
+        return training, metrics
 
     # A search must not see the test images, lest they choose the winner: only a single run measures them.
     if config.tracking.parent_run_id is None and len(dataset.test):
@@ -123,7 +159,7 @@ def _train(
     log_files(run, draw_predictions(output_dir, dataset, classifier, name, batch_size=batch_size))
     if config.tracking.log_model:
         log_classifier(run, classifier, dataset, output_dir, epoch=training.kept_epoch)
-    return metrics, training.history
+    return training, metrics
 
 
 def _print_start(
@@ -140,7 +176,13 @@ def _print_start(
     console.print()
 
 
-def _print_result(console: Console, name: str, metrics: dict[str, float], seconds: float) -> None:
+def _title_result(name: str, training: Training) -> str:
+    if training.stopped_early_by is None:
+        return name
+    return f"{name}: pruned at epoch {len(training.history)} of {training.config.trainer.epochs}"
+
+
+def _print_result(console: Console, title: str, metrics: dict[str, float], seconds: float) -> None:
     overfit = metrics.get("overfit_epoch")
     facts = [
         ("best val accuracy", f"{metrics['best_val_accuracy']:.3f} at epoch {metrics['best_epoch']:.0f}"),
@@ -149,4 +191,4 @@ def _print_result(console: Console, name: str, metrics: dict[str, float], second
     ]
     if "test_accuracy" in metrics:
         facts.append(("test accuracy", f"{metrics['test_accuracy']:.3f}"))
-    print_facts(console, name, [*facts, ("time", f"{seconds:.0f} s")])
+    print_facts(console, title, [*facts, ("time", f"{seconds:.0f} s")])

@@ -13,6 +13,11 @@ from src.history import History
 GENERALIZATION_LOSS_PERCENT = 5.0
 
 
+def compute_metrics(history: History) -> dict[str, float]:
+    """Returns all that a history with at least one epoch comes to: the last epoch's metrics and `compute_summary`'s."""
+    return {**history.epochs[-1].metrics(), **compute_summary(history)}
+
+
 def compute_overfit_epoch(val_loss: Sequence[float]) -> int | None:
     """Returns the epoch (from 1) where validation loss turned for good, or None if it never did.
 

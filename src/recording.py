@@ -6,18 +6,18 @@ import shutil
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 from rich.console import Console
 
+from src.alarm import silence_alarm
 from src.closing import print_closing
 from src.config.composition import flatten, to_yaml
 from src.config.run import RunConfig
 from src.data.dataset import ImageDataset
-from src.errors import DivergedError
+from src.ending import COMPLETE, FAILED, INTERRUPTED, PRUNED, STATUSES, describe_exception, name_state
 from src.history import EpochMetrics, History
 from src.models.build import Network
 from src.overfitting import compute_summary
@@ -104,20 +104,15 @@ def log_files(run: TrackedRun, paths: Iterable[Path]) -> None:
         run.log_artifact(path)
 
 
-def log_history(run: TrackedRun, history: History, folder: Path, name: str) -> dict[str, float]:
-    """Logs the epochs as a table and as curves, and what they come to; nothing where there are none.
-
-    Returns:
-        The once-per-run metrics.
-    """
+def log_history(run: TrackedRun, history: History, folder: Path, name: str) -> None:
+    """Logs the epochs as a table and as curves, and the once-per-run metrics; nothing where there are none."""
     if not history:
-        return {}
+        return
     metrics = compute_summary(history)
     run.log_metrics(metrics)
     path = folder / "history.csv"
     history.write_csv(path)
     log_files(run, [path, draw_curves(folder, history, name, metrics.get("overfit_epoch"))])
-    return metrics
 
 
 def log_classifier(
@@ -129,43 +124,42 @@ def log_classifier(
     run.log_model(path, step=epoch)
 
 
+@dataclass
+class Ending:
+    """How a run ends, as far as the run itself can say.
+
+    Attributes:
+        state: Its state, unless an exception ends it.
+    """
+
+    state: str = COMPLETE
+
+
 @contextmanager
-def close_run(run: TrackedRun, folder: Path, console: Console) -> Iterator[None]:
+def close_run(run: TrackedRun, folder: Path, console: Console) -> Iterator[Ending]:
     """Closes a run in the state that says how the block ended, and tells where it can be found.
 
-    The traceback of an exception becomes an artifact. Whatever goes wrong on the way, the run is closed.
+    The block may set the state of what it is given. The traceback of an exception becomes an artifact. Whatever goes
+    wrong on the way, the run is closed, and a trial whose time is up just then is closed all the same.
     """
-    state, status = "complete", "FINISHED"
+    ending, state = Ending(), FAILED
     try:
-        yield
+        yield ending
+        silence_alarm()
+        state = ending.state
     except BaseException as error:
+        silence_alarm()
         state = name_state(error)
-        status = "KILLED" if state == "interrupted" else "FAILED"
-        run.set_tags({"fitgap.error": _first_line(error)})
-        if state != "interrupted":
+        if state != PRUNED:
+            run.set_tags({"fitgap.error": describe_exception(error)})
+        if state not in (INTERRUPTED, PRUNED):
             # As text, which needs no file of ours: a full disk may be the very error.
             run.log_text("".join(traceback.format_exception(error)), "traceback.txt")
         raise
     finally:
         run.set_tags({"fitgap.state": state})
-        delivery = run.finish(status)
+        delivery = run.finish(STATUSES[state])
         if delivery.delivered:
             # The store has its own copy; a second one would double what a model costs on disk.
             shutil.rmtree(folder / MODEL_FOLDER, ignore_errors=True)
         print_closing(console, f"{run.name}: {state}", run, delivery)
-
-
-def name_state(error: BaseException) -> str:
-    """Returns the `fitgap.state` of a run that an exception ended."""
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    if isinstance(error, DivergedError):
-        return "diverged"
-    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
-        return "oom"
-    return "failed"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from src.application import TrainingApplication
 from src.config.composition import register_schemas, to_run_config
 from src.entry import discard_job_output, run_command
+from src.study.reporting import current_trial
 from src.sweep.application import sweepable
 
 
@@ -38,9 +39,18 @@ def main(config: DictConfig) -> object:
     from src.console import open_console
     from src.experiment import execute_run
     from src.naming import name_run
+    from src.pruning import TrialObserver
 
     name = name_run(run_config, list(hydra_config.overrides.task))
-    return execute_run(run_config, output_dir, name=name, console=open_console())
+    trial = current_trial()
+    return execute_run(
+        run_config,
+        output_dir,
+        name=name,
+        console=open_console(),
+        observers=[TrialObserver(trial, epochs=run_config.trainer.epochs)] if trial else [],
+        on_run=trial.attach_run if trial else None,
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
 
 import pytest
 
-from src.alarm import check_alarm, has_rung, limit_time, silence_alarm
+from src.alarm import check_alarm, defer_alarm, has_rung, limit_time, silence_alarm
 from src.ending import name_state
 from src.errors import TrialTimeoutError
 
@@ -60,32 +61,44 @@ def test_a_silenced_alarm_does_not_ring() -> None:
 
 
 def test_an_alarm_rings_once() -> None:
-    with pytest.raises(TrialTimeoutError), limit_time(SOON):
+    tidied = []
+
+    def work() -> None:
         try:
             wait()
         finally:
             time.sleep(4 * SOON)
+            tidied.append(True)
+
+    with pytest.raises(TrialTimeoutError), limit_time(SOON):
+        work()
+    assert tidied
 
 
 def test_an_alarm_that_was_swallowed_is_raised_at_the_next_look() -> None:
-    with pytest.raises(TrialTimeoutError), limit_time(SOON):
-        try:
+    def work() -> None:
+        with contextlib.suppress(TrialTimeoutError):
             wait()
-        except TrialTimeoutError:
-            pass
         check_alarm()
+
+    with pytest.raises(TrialTimeoutError), limit_time(SOON):
+        work()
     check_alarm()
 
 
 def test_an_alarm_that_a_library_turned_into_an_error_of_its_own_stays_an_alarm() -> None:
     states = []
-    with pytest.raises(TrialTimeoutError), limit_time(SOON):
+
+    def work() -> None:
         try:
             wait()
         except TrialTimeoutError as error:
             foreign = RuntimeError(f"UnknownError: {error}")
             states.append(name_state(foreign))
             raise foreign from None
+
+    with pytest.raises(TrialTimeoutError), limit_time(SOON):
+        work()
     assert states == ["timeout"]
     assert name_state(RuntimeError("another one, later")) == "failed"
 
@@ -102,3 +115,52 @@ def test_a_block_outside_of_the_main_thread_has_all_the_time() -> None:
     thread.start()
     thread.join()
     assert done.is_set()
+
+
+def test_an_alarm_that_is_deferred_waits_for_the_next_look() -> None:
+    looks: list[str] = []
+
+    def work() -> None:
+        defer_alarm()
+        check_alarm()
+        looks.append("in time")
+        time.sleep(4 * SOON)
+        looks.append("not disturbed")
+        check_alarm()
+
+    with pytest.raises(TrialTimeoutError), limit_time(SOON):
+        work()
+    assert looks == ["in time", "not disturbed"]
+
+
+def test_an_alarm_that_is_deferred_for_too_long_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.alarm.GRACE_SECONDS", SOON)
+
+    def work() -> None:
+        defer_alarm()
+        wait()
+
+    with pytest.raises(TrialTimeoutError), limit_time(SOON):
+        work()
+
+
+def test_what_is_done_before_the_next_look_is_done_in_time() -> None:
+    with limit_time(SOON):
+        defer_alarm()
+        time.sleep(4 * SOON)
+    check_alarm()
+
+
+def test_a_deferred_alarm_is_not_the_next_ones() -> None:
+    with limit_time(30.0):
+        defer_alarm()
+    with pytest.raises(TrialTimeoutError), limit_time(SOON):
+        wait()
+
+
+def test_a_silenced_alarm_is_not_raised_at_a_look_either() -> None:
+    with limit_time(SOON):
+        defer_alarm()
+        time.sleep(4 * SOON)
+        silence_alarm()
+        check_alarm()

@@ -27,7 +27,10 @@ from src.training.progress import Step, TrainingObserver
 class Training:
     """One training of one network, from the first step to the last.
 
-    `history` holds the epochs measured so far at any time, also after an exception.
+    Attributes:
+        history: The epochs measured so far, at any time and also after an exception.
+        kept_epoch: The epoch whose weights the network has afterwards.
+        stopped_early_by: The first observer that asked for the end before the last epoch, where one did.
     """
 
     def __init__(self, config: RunConfig, dataset: ImageDataset, network: Network, *, precision: str) -> None:
@@ -37,6 +40,7 @@ class Training:
         self.network = network
         self.history = History()
         self.kept_epoch = 0
+        self.stopped_early_by: TrainingObserver | None = None
         self._kept_weights: list[np.ndarray] | None = None
         self.steps_per_epoch = count_steps(dataset.train, config.trainer.batch_size)
         self.learning_rate = build_learning_rate(
@@ -165,8 +169,11 @@ class _EpochRecorder(keras.callbacks.Callback):
         # The loss of a step is computed before its update; only an evaluation sees what the last update has broken.
         training.check_loss(train_eval_loss, f"on the training images after epoch {self.epoch}")
         training.check_loss(val_loss, f"on the validation images after epoch {self.epoch}")
-        wishes = [observer.should_stop(training.history) for observer in self.observers]
-        if any(wishes) or training.ran_out_of_patience():
+        # Each is asked, whatever the others want: a pruner has to hear of every epoch.
+        stoppers = [observer for observer in self.observers if observer.should_stop(training.history)]
+        if stoppers and len(training.history) < training.config.trainer.epochs:
+            training.stopped_early_by = stoppers[0]
+        if stoppers or training.ran_out_of_patience():
             training.classifier.stop_training = True
 
     def _tell(self, message: Callable[[TrainingObserver], None]) -> None:

@@ -28,6 +28,7 @@ class Recorder:
         self.steps: list[Step] = []
         self.epochs: list[EpochMetrics] = []
         self.stop_after = stop_after
+        self.asked = 0
 
     def on_step(self, step: Step) -> None:
         self.steps.append(step)
@@ -36,6 +37,7 @@ class Recorder:
         self.epochs.append(epoch)
 
     def should_stop(self, history: History) -> bool:
+        self.asked += 1
         return len(history) == self.stop_after
 
 
@@ -100,8 +102,17 @@ def test_the_running_training_accuracy_is_not_the_clean_one(tiny: Compose, start
 
 def test_an_observer_can_end_the_training_after_an_epoch(tiny: Compose, start: Start) -> None:
     training = start(tiny("trainer.epochs=5"))
-    training.execute([Recorder(stop_after=2), Recorder()])
+    recorder, stopper, other = Recorder(), Recorder(stop_after=2), Recorder(stop_after=2)
+    training.execute([recorder, stopper, other])
     assert len(training.history) == 2
+    assert training.stopped_early_by is stopper
+    assert [observer.asked for observer in (recorder, stopper, other)] == [2, 2, 2]
+
+
+def test_an_end_that_is_asked_for_after_the_last_epoch_is_not_early(tiny: Compose, start: Start) -> None:
+    training = start(tiny("trainer.epochs=2"))
+    training.execute([Recorder(stop_after=2)])
+    assert training.stopped_early_by is None
 
 
 def test_early_stopping_ends_after_the_epochs_of_its_patience(tiny: Compose, start: Start) -> None:
@@ -112,6 +123,7 @@ def test_early_stopping_ends_after_the_epochs_of_its_patience(tiny: Compose, sta
     training = start(config)
     training.execute([])
     assert len(training.history) == 3
+    assert training.stopped_early_by is None
 
 
 def test_the_best_epochs_weights_are_kept(tiny: Compose, start: Start, digits: ImageDataset) -> None:

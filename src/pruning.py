@@ -1,0 +1,53 @@
+"""Lets a search prune a training: after every epoch the trial is told what it would come to if it ended here."""
+
+from __future__ import annotations
+
+from src.alarm import check_alarm, defer_alarm
+from src.history import EpochMetrics, History
+from src.overfitting import compute_metrics
+from src.study.reporting import CurrentTrial
+from src.training.progress import Step
+
+
+class TrialObserver:
+    """Reports a training's epochs to its trial, and ends it where the trial shall end; a `TrainingObserver`."""
+
+    def __init__(self, trial: CurrentTrial, *, epochs: int) -> None:
+        """Takes the trial and the number of epochs planned."""
+        self.trial = trial
+        self.epochs = epochs
+        defer_alarm()
+
+    def on_step(self, step: Step) -> None:
+        """Ends a training whose time is up between two steps, where that does no harm.
+
+        Raises:
+            TrialTimeoutError: It is.
+        """
+        check_alarm()
+
+    def on_epoch(self, epoch: EpochMetrics) -> None:
+        """Reports nothing yet: what the epoch has broken is found out after this."""
+
+    def should_stop(self, history: History) -> bool:
+        """Reports the value that the trial would have now, and returns whether it shall end early.
+
+        An objective that has no value yet, such as `overfit_epoch` before there is one, is not reported. After the last
+        epoch there is nothing left to save: a training that was paid for in full is complete.
+        """
+        metrics = compute_metrics(history)
+        for objective in self.trial.ticket.objectives:
+            if objective in metrics:
+                self.trial.report(metrics[objective], step=history.epochs[-1].epoch)
+        return len(history) < self.epochs and self.trial.should_stop()
+
+
+def list_metrics() -> tuple[str, ...]:
+    """Returns the names of all that a training is measured by, test images aside: what a search can optimize."""
+    # An imagined training that overfits from its second epoch on has them all.
+    epochs = [EpochMetrics(epoch, 1, 1, 1, 1, 1, float(epoch), 1, 1) for epoch in range(1, 7)]
+    return tuple(compute_metrics(History(tuple(epochs))))
+
+
+#: What a search can optimize, and set bounds to.
+OBJECTIVE_METRICS = list_metrics()
