@@ -17,6 +17,7 @@ class TrainingApplication:
     """Training runs as an `Application` of a sweep."""
 
     records_runs = True
+    preload = ("src.runtime:load_tensorflow", "src.experiment", "src.pruning", "src.study.storage", "src.study.pruners")
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -74,6 +75,8 @@ class TrainingApplication:
         }
         if place.run_name is not None:
             values["tracking.run_name"] = place.run_name
+        if place.kind is not None:
+            values["tracking.kind"] = place.kind
         return [f"{key}={_quote(value)}" for key, value in values.items()]
 
     def measure_test(self, config: Checked, run_id: str) -> dict[str, float]:

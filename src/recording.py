@@ -57,7 +57,7 @@ def describe_run(config: RunConfig) -> dict[str, str]:
     tags = {
         **describe_environment(),
         **tracking.tags,
-        "fitgap.kind": "trial" if tracking.parent_run_id else "run",
+        "fitgap.kind": tracking.kind or ("trial" if tracking.parent_run_id else "run"),
         "fitgap.state": "running",
         "fitgap.gpu": gpu_name() or "none",
     }
@@ -86,7 +86,7 @@ def log_inputs(run: TrackedRun, config: RunConfig, dataset: ImageDataset, networ
     if network.weights.fallback_reason:
         run.set_tags({"fitgap.weights_fallback": network.weights.fallback_reason})
     # Whoever runs this file again wants the training, not its place in a sweep that is long over.
-    tracking = replace(config.tracking, parent_run_id=None, experiment_id=None, arm=None, trial_number=None)
+    tracking = replace(config.tracking, parent_run_id=None, experiment_id=None, kind=None, arm=None, trial_number=None)
     run.log_text(to_yaml(replace(config, tracking=tracking)), "config.yaml")
     splits = (dataset.train, dataset.train_eval, dataset.val, dataset.test)
     profile = {split.name: dataset.class_counts(split) for split in splits}

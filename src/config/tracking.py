@@ -19,6 +19,7 @@ class TrackingConfig:
         keep_models: Runs of a sweep that keep their model, the best ones; the models of the others are deleted.
         system_metrics: Whether MLflow samples processor, memory and GPU use during the run.
         tags: Further tags for the run.
+        kind: What the run is, its tag `fitgap.kind`; set by the sweeper where it is no trial.
         parent_run_id: The sweep that the run belongs to; set by the sweeper, not by hand.
         experiment_id: MLflow's id of the experiment, known to be there; set by the sweeper.
         arm: What distinguishes the run within its sweep; set by the sweeper.
@@ -32,6 +33,7 @@ class TrackingConfig:
     keep_models: int = bounded(3, minimum=1)
     system_metrics: bool = False
     tags: dict[str, str] = field(default_factory=dict)
+    kind: str | None = None
     parent_run_id: str | None = None
     experiment_id: str | None = None
     arm: str | None = None

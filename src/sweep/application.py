@@ -55,6 +55,7 @@ class Place:
         arm: What distinguishes it, or its study, within the sweep.
         number: Its number within the grid or the study.
         run_name: Its name, where it is not that of the arm.
+        kind: What it is, where it is no trial of its own: `seed` for one training of a trial that has several.
     """
 
     experiment: str
@@ -63,6 +64,7 @@ class Place:
     arm: str
     number: int
     run_name: str | None = None
+    kind: str | None = None
 
 
 class Application(Protocol):
@@ -71,6 +73,11 @@ class Application(Protocol):
     @property
     def records_runs(self) -> bool:
         """Whether each of its runs records itself in the tracking store, at the place it is given."""
+        ...
+
+    @property
+    def preload(self) -> Sequence[str]:
+        """What a worker process imports before it has a run: modules, or functions as `module:function`."""
         ...
 
     @property
@@ -113,18 +120,12 @@ _ATTRIBUTE = "fitgap_application"
 _PRELOAD_ATTRIBUTE = "fitgap_preload"
 
 
-def sweepable(application: Application, *, preload: Sequence[str] = ()) -> Callable[[TaskFunction], TaskFunction]:
-    """Decorates a Hydra task function, beneath `hydra.main`, so that a sweep can check and prepare its runs.
-
-    Args:
-        application: What a sweep needs to know.
-        preload: What a worker process imports before it is given its first run: modules, or functions as
-            `module:function`.
-    """
+def sweepable(application: Application) -> Callable[[TaskFunction], TaskFunction]:
+    """Decorates a Hydra task function, beneath `hydra.main`, so that a sweep can check and prepare its runs."""
 
     def decorate(task_function: TaskFunction) -> TaskFunction:
         setattr(task_function, _ATTRIBUTE, application)
-        setattr(task_function, _PRELOAD_ATTRIBUTE, tuple(preload))
+        setattr(task_function, _PRELOAD_ATTRIBUTE, tuple(application.preload))
         return task_function
 
     return decorate

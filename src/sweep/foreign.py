@@ -17,6 +17,7 @@ class ForeignApplication:
     """
 
     records_runs = False
+    preload: tuple[str, ...] = ()
     metrics: frozenset[str] | None = None
 
     def __init__(self, name: str) -> None:

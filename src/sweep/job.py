@@ -148,6 +148,7 @@ class JobRunner:
             arm=trial.arm.name,
             number=trial.ask.number,
             run_name=name,
+            kind=None if seed is None else "seed",
         )
         overrides = [
             *trial.arm.cell.overrides,
