@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from src.ending import COMPLETE, INTERRUPTED, LOST
-from src.errors import TrackingError
+from src.ending import LOST
 from src.study.objective import MissingMetricError
 from src.study.outcome import Outcome
 from src.study.owner import Owner
@@ -15,11 +14,10 @@ from src.study.view import TrialView
 from src.sweep.budget import Budget
 from src.sweep.failures import FailurePolicy
 from src.sweep.job import JobRunner, Trial, read_written
-from src.sweep.models import ModelKeeper
 from src.sweep.monitor import Monitor
 from src.sweep.parent import Parent
 from src.sweep.plan import Search
-from src.sweep.recording import close_dead_run, record_trial
+from src.sweep.recorder import Recorder
 from src.sweep.signals import Interruption
 from src.sweep.slots import Slots
 from src.tracking.store import Store
@@ -68,7 +66,7 @@ class SearchLoop:
         self._interruption = interruption
         self._owner = Owner.current()
         self._slots: Slots[Trial, Outcome] = Slots(search.launching.slots, runner.run, inline=search.launching.inline)
-        self._keeper = ModelKeeper(store, search.objectives, search.arms[0].checked.tracking)
+        self._recorder = Recorder(search, studies, store, parent, monitor.warn)
         self._problem: MissingMetricError | None = None
         self._last_tick = 0.0
 
@@ -78,7 +76,7 @@ class SearchLoop:
         Raises:
             MissingMetricError: A trial did not come to the objective; running trials have ended before.
         """
-        with self._monitor:
+        with self._monitor, self._recorder:
             self._tick(force=True)
             while True:
                 end = self._find_end()
@@ -123,7 +121,15 @@ class SearchLoop:
             if trial is None:
                 return
             self._monitor.start(trial)
+            if self._slots.inline:
+                self._place(trial)
             self._slots.submit(trial)
+            if not self._slots.inline:
+                # While it runs, rather than while its slot waits for it.
+                self._place(trial)
+
+    def _place(self, trial: Trial) -> None:
+        trial.study.place(trial.ask.number, str(trial.folder))
 
     def _ask(self) -> Trial | None:
         """Returns the next trial of the arm that has had the fewest; None where no arm has one to give."""
@@ -138,7 +144,6 @@ class SearchLoop:
             arm = self.search.arms[index]
             subdir = f"{arm.cell.number}-{ask.number}" if arm.cell.axes else str(ask.number)
             folder = self.search.folder / subdir
-            study.place(ask.number, str(folder))
             return Trial(arm, study, ask, self.found[index], folder, subdir)
         return None
 
@@ -150,41 +155,10 @@ class SearchLoop:
         except MissingMetricError as error:
             self._problem = error
             return
-        self._record(trial.arm.name, trial.name, trial.study, view, outcome)
+        self._recorder.record(trial.arm.name, trial.study, view, outcome)
         if not retry:
             self.failures.count(outcome, trial.name)
         self._monitor.end(trial, view, retry)
-
-    def _record(self, arm: str, name: str, study: ArmStudy, view: TrialView, outcome: Outcome) -> None:
-        """Brings the tracking store up to date; what it does not take now is in the journals or in the study."""
-        try:
-            if self.search.application.records_runs or self.search.settings.seeds:
-                if outcome.state == LOST and view.run_id and outcome.run_id is None:
-                    # The process that would have closed it is gone.
-                    close_dead_run(self.store, view.run_id, outcome.state, outcome.error or outcome.state)
-            elif outcome.state != INTERRUPTED:
-                objective = self.search.objectives.names[0]
-                run_id = record_trial(self.store, self.parent.run_id, name, arm, view, objective)
-                study.set_run_id(view.number, run_id)
-            if view.state == COMPLETE:
-                self._keeper.consider(study)
-            self._log_progress()
-        except TrackingError as error:
-            self._monitor.warn(str(error))
-
-    def _log_progress(self) -> None:
-        """Shows the best value so far at the parent run, over the number of trials that are done."""
-        if self.parent.run is None or len(self.search.objectives.objectives) > 1:
-            return
-        objective = self.search.objectives.objectives[0]
-        best: float | None = None
-        for study in self.studies:
-            view = study.best()
-            if view is not None and (best is None or objective.better(view.metrics[objective.name], best)):
-                best = view.metrics[objective.name]
-        if best is not None:
-            done = sum(study.counts().counted for study in self.studies)
-            self.parent.run.log_metrics({f"best_so_far_{objective.name}": best}, step=done)
 
     def _tick(self, *, force: bool = False) -> None:
         """Saves the time used, and gives back to the studies what processes that died have left."""
@@ -208,5 +182,5 @@ class SearchLoop:
         outcome = written or Outcome(LOST, {}, "its process, or that of its sweep, is gone")
         retry = written is None or self.failures.wants_retry(outcome, lost.attempt)
         view = study.tell(lost.number, outcome, retry=retry)
-        self._record(arm.name, f"{arm.name} #{lost.number}", study, view, outcome)
+        self._recorder.record(arm.name, study, view, outcome)
         self._monitor.warn(f"{arm.name} #{lost.number}: {outcome.state}" + (", will be run again" if retry else ""))

@@ -51,9 +51,25 @@ def finish_trial_run(run: TrackedRun, state: str, error: str | None, metrics: Ma
     run.finish(STATUSES[state])
 
 
-def record_trial(store: Store, parent_run_id: str, name: str, arm: str, view: TrialView, objective: str) -> str:
-    """Records a trial, which is over, of an application that records no runs; returns the run's id."""
-    run = start_trial_run(store, parent_run_id, name, arm, view.number, view.values)
+def record_trial(
+    store: Store, parent_run_id: str, name: str, arm: str, view: TrialView, objective: str, *, run_id: str | None = None
+) -> str:
+    """Records a trial, which is over, of an application that records no runs; returns the run's id.
+
+    Args:
+        store: Where to record it.
+        parent_run_id: The sweep's parent run.
+        name: Name of the run.
+        arm: Name of the trial's arm.
+        view: The trial.
+        objective: What its reports are called.
+        run_id: The trial's run, where a process that was killed has begun it; it is closed once more.
+    """
+    if run_id is None:
+        run = start_trial_run(store, parent_run_id, name, arm, view.number, view.values)
+    else:
+        run = resume_run(store, run_id)
+        run.log_params(view.values)
     for step, value in sorted(view.intermediate.items()):
         run.log_metrics({objective: value}, step=step)
     if view.traceback:

@@ -21,7 +21,7 @@ class Slots(Generic[Task, Result]):
         """Takes the number of slots and what is done with a task, which must not raise."""
         self.count = 1 if inline else count
         self._run = run
-        self._inline = inline
+        self.inline = inline
         self._done: queue.Queue[tuple[Task, Result | BaseException]] = queue.Queue()
         self.running: list[Task] = []
 
@@ -39,7 +39,7 @@ class Slots(Generic[Task, Result]):
         if not self.free:
             raise RuntimeError(f"All {self.count} slots are taken.")
         self.running.append(task)
-        if self._inline:
+        if self.inline:
             self._work(task)
         else:
             threading.Thread(target=self._work, args=(task,), name="fitgap-slot", daemon=True).start()
