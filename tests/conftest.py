@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -11,6 +15,10 @@ from hydra import compose, initialize_config_dir
 from src.config.composition import register_schemas, to_run_config
 from src.config.paths import PROJECT_ROOT
 from src.config.run import RunConfig
+from src.config.tracking import TrackingConfig
+
+if TYPE_CHECKING:
+    from src.tracking.store import Store
 
 #: Third-party images and weights that lie beside some checkouts; tests that want them skip where they are absent.
 SHARED = PROJECT_ROOT.parent / "shared"
@@ -32,3 +40,35 @@ def compose_run(cache_dir: Path) -> Callable[..., RunConfig]:
             return to_run_config(compose("train", overrides=[f"dataset.cache_dir={cache_dir}", *overrides]))
 
     return composer
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database; making one takes seconds, copying it none."""
+    with warnings.catch_warnings():
+        # MLflow's own models use what SQLAlchemy is about to drop.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from src.tracking.database import prepare_database
+
+    path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
+    prepare_database(path, path.parent / "mlruns")
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path, migrated_database: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A local SQLite store in a project root of its own."""
+    from src.tracking.store import open_store
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("FITGAP_OUTBOX_DIR", raising=False)
+    shutil.copy(migrated_database, tmp_path / "mlflow.db")
+    return open_store(TrackingConfig(), tmp_path)
+
+
+@pytest.fixture
+def dead_uri() -> str:
+    """The address of a server that is not there: its port was free a moment ago."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +16,32 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization import matplotlib as plots
 
+from src.errors import StorageError
 from src.figures import studies
 from src.figures.borrowed import Heading, borrow_figure
 from src.figures.style import save_figure
 from src.study.objective import Objectives
 
+_log = logging.getLogger(__name__)
+
 
 def draw_plots(study: optuna.Study, objectives: Objectives, folder: Path) -> list[Path]:
     """Draws all pictures of a study that there are enough trials for, and returns their files.
 
+    A picture that Optuna cannot draw all the same is left out, and the log says why.
+
     Raises:
         StorageError: A file cannot be written.
     """
-    pictures = StudyPictures(study, objectives, folder)
-    return list(pictures.draw())
+    paths = []
+    for draw in StudyPictures(study, objectives, folder).choose():
+        try:
+            paths.append(draw())
+        except StorageError:
+            raise
+        except Exception:
+            _log.warning("A picture of study %s was left out.", study.study_name, exc_info=True)
+    return paths
 
 
 class StudyPictures:
@@ -45,21 +59,22 @@ class StudyPictures:
             name: distribution for trial in self.complete for name, distribution in trial.distributions.items()
         }
 
-    def draw(self) -> Iterator[Path]:
-        """Draws the pictures one after another."""
+    def choose(self) -> list[Callable[[], Path]]:
+        """Returns what draws the pictures that there are enough trials for."""
         several = len(self.objectives.names) > 1
+        chosen: list[Callable[[], Path]] = []
         if self.complete:
-            yield self.draw_front() if several else self.draw_history()
+            chosen.append(self.draw_front if several else self.draw_history)
         if self.has_importances():
-            yield self.draw_importances()
-        for index, name in enumerate(self.objectives.names):
-            if self.complete and self.distributions:
-                yield self.draw_slices(index, f"slice_{name}" if several else "slice")
+            chosen.append(self.draw_importances)
+        if self.complete and self.distributions:
+            chosen += [partial(self.draw_slices, index) for index in range(len(self.objectives.names))]
         if not several and any(trial.intermediate_values for trial in self.study.get_trials(deepcopy=False)):
-            yield self.draw_intermediate()
+            chosen.append(self.draw_intermediate)
         # A line needs two axes besides that of the objective to say more than the slices do.
         if len(self.complete) > 1 and len(self.distributions) > 1:
-            yield self.draw_parallel()
+            chosen.append(self.draw_parallel)
+        return chosen
 
     def has_importances(self) -> bool:
         """Whether there are at least two trials that differ in their values, and in some key."""
@@ -92,7 +107,7 @@ class StudyPictures:
             studies.dress_importances(figure, self._head("what matters"), len(names))
             return self._save(figure, "param_importances")
 
-    def draw_slices(self, index: int, file_name: str) -> Path:
+    def draw_slices(self, index: int) -> Path:
         """Draws the values of one objective over each searched key."""
         objective = self.objectives.objectives[index]
         target: Callable[[FrozenTrial], float] | None = None
@@ -109,7 +124,8 @@ class StudyPictures:
         with borrow_figure(lambda: plots.plot_slice(self.study, target=target, target_name=objective.name)) as figure:
             heading = self._head(f"{objective.name} by searched key")
             studies.dress_slices(figure, heading, objective.name, ranges, maximize=objective.direction == "maximize")
-            return self._save(figure, file_name)
+            several = len(self.objectives.names) > 1
+            return self._save(figure, f"slice_{objective.name}" if several else "slice")
 
     def draw_intermediate(self) -> Path:
         """Draws the courses of the trials."""

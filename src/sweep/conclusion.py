@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from src.config.tracking import TrackingConfig
 from src.console import print_facts
 from src.ending import COMPLETE, INTERRUPTED
 from src.study.borders import find_borders, is_border_warning
@@ -20,7 +18,8 @@ from src.sweep.arms import Arm, check_point
 from src.sweep.comparison import Comparison
 from src.sweep.finale import Finale
 from src.sweep.job import describe_values
-from src.sweep.models import ModelKeeper, find_model_runs
+from src.sweep.measuring import list_overrides, measure_trial
+from src.sweep.models import ModelKeeper
 from src.sweep.plan import Search
 from src.sweep.program import repeat_command
 from src.sweep.report import build_report, print_comparison, record_report
@@ -155,24 +154,10 @@ class _Ending:
             if view is None or view.run_id is None:
                 continue
             with self.finale.attempt(f"No test score of {arm.name}"):
-                self.test[arm.name] = self._measure(arm, view, view.run_id, found)
+                self.test[arm.name] = measure_trial(self.search, self.store, arm, view, found)
                 add_to_run(self.store, view.run_id, metrics=self.test[arm.name])
         if self.best_arm is not None:
             self.parent.log_metrics(self.test.get(self.best_arm.name, {}))
-
-    def _measure(self, arm: Arm, view: TrialView, run_id: str, found: Sequence[str]) -> dict[str, float]:
-        if not _tracking(self.search).log_model:
-            return {}
-        checked = self.search.application.check(self.search.compose(self._overrides(arm, view, found)))
-        runs = find_model_runs(self.store, run_id, nested=bool(self.search.settings.seeds))
-        scores = [self.search.application.measure_test(checked, each) for each in runs]
-        metrics: dict[str, float] = {}
-        for key in scores[0] if scores else ():
-            values = [score[key] for score in scores]
-            metrics[key] = statistics.fmean(values)
-            if len(values) > 1:
-                metrics[f"{key}_std"] = statistics.stdev(values)
-        return metrics
 
     def warn_of_borders(self) -> None:
         """Finds best values at a border, and adds them to the warnings that the parent run has."""
@@ -186,13 +171,14 @@ class _Ending:
 
             with self.finale.attempt("The borders of the search space were not looked at"):
                 self.borders += find_borders(arm.space, view.values, arm=name, allows=allows)
-        earlier: list[str] = []
+        self.warnings = self.borders
         with self.finale.attempt("Earlier warnings are not known"):
             text = load_run(self.store, self.parent.run_id).tags.get("fitgap.warnings", "")
+            # What an earlier conclusion of a search that went on has said of borders may be true no more.
             earlier = [line for line in text.splitlines() if not is_border_warning(line)]
-        self.warnings = list(dict.fromkeys([*earlier, *self.borders]))
-        if self.warnings:
-            self.parent.set_tags({"fitgap.warnings": "\n".join(self.warnings)})
+            self.warnings = list(dict.fromkeys([*earlier, *self.borders]))
+            if text or self.warnings:
+                self.parent.set_tags({"fitgap.warnings": "\n".join(self.warnings)})
 
     def compare(self) -> None:
         """Builds the comparison, records it and prints it."""
@@ -229,7 +215,7 @@ class _Ending:
                 "value": ", ".join(values),
             }
             path = search.folder / f"{CONFIG_NAME}.yaml"
-            config = search.compose(self._overrides(arm, view, found))
+            config = search.compose(list_overrides(arm, view, found))
             self.winner = write_winner(config, extends=search.config_name, facts=facts, path=path)
             self.parent.log_artifact(path)
 
@@ -243,8 +229,8 @@ class _Ending:
 
     def discard_models(self) -> None:
         """Deletes the models of all trials but the best few of each arm."""
-        nested = bool(self.search.settings.seeds)
-        keeper = ModelKeeper(self.store, self.search.objectives, _tracking(self.search), nested=nested)
+        nested, tracking = bool(self.search.settings.seeds), self.search.arms[0].checked.tracking
+        keeper = ModelKeeper(self.store, self.search.objectives, tracking, nested=nested)
         for _, study, _ in self.arms:
             with self.finale.attempt("Not all models of worse trials are deleted"):
                 keeper.settle(study)
@@ -258,21 +244,16 @@ class _Ending:
             console.print(f"Ended before all trials: {reason}", style="yellow")
         facts: list[tuple[str, str]] = []
         if self.best_arm is not None:
-            best = self.test.get(self.best_arm.name, {})
-            facts += [(key.replace("_", " "), f"{value:.3f}") for key, value in best.items() if key == "test_accuracy"]
+            scores = self.test.get(self.best_arm.name, {})
+            spread = f" ±{scores['test_accuracy_std']:.3f}" if "test_accuracy_std" in scores else ""
+            if "test_accuracy" in scores:
+                facts.append(("test accuracy", f"{scores['test_accuracy']:.3f}{spread}"))
         if self.winner is not None:
             facts.append(("run the winner", winner_command(self.winner.parent)))
         facts.append(("files", shlex.quote(str(self.search.folder))))
         if state == INTERRUPTED:
             facts.append(("go on", f"run the same command again: {repeat_command()}"))
         print_facts(console, "result", facts)
-
-    def _overrides(self, arm: Arm, view: TrialView, found: Sequence[str]) -> list[str]:
-        return [*arm.cell.overrides, *arm.space.to_overrides(view.values), *found]
-
-
-def _tracking(search: Search) -> TrackingConfig:
-    return search.arms[0].checked.tracking
 
 
 def _name_folder(arm: str) -> str:

@@ -44,11 +44,11 @@ class Finale:
             yield
         except (FitgapError, OSError) as error:
             self.incomplete |= isinstance(error, TrackingError | StorageError | OSError)
-            self.console.print(f"{what}: {error}", style="yellow")
+            self.console.print(f"{what}: {error}", style="yellow", soft_wrap=True)
         except Exception as error:
             # A defect, of ours or of a library: its traceback belongs into the log, and the result to people.
             _log.info("%s", what, exc_info=True)
-            self.console.print(f"{what}: {type(error).__name__}: {error}", style="yellow")
+            self.console.print(f"{what}: {type(error).__name__}: {error}", style="yellow", soft_wrap=True)
 
     def end(self, state: str) -> None:
         """Ends the parent run, and says where to look; what could not be done can be made up for later."""
@@ -57,5 +57,5 @@ class Finale:
         if self.incomplete:
             where = "" if name_viewer(self.store) == "mlflow ui" else f" --uri {show_uri(self.store.uri)}"
             remedy = f"{deliver_command(self.store.outbox)}, then python -m src.report {self.parent.run_id}{where}"
-            self.console.print(f"Later: {remedy}", style="yellow")
+            self.console.print(f"Later: {remedy}", style="yellow", soft_wrap=True)
         print_closing(self.console, f"{self.parent.name}: {state}", self.parent, delivery)

@@ -17,14 +17,14 @@ from src.sweep.program import name_program
 CONFIG_NAME = "winner"
 
 #: Keys with which the sweeper told the trial its place: a run of its own has none.
-_PLACE_KEYS = ("parent_run_id", "experiment_id", "arm", "trial_number", "run_name")
+_PLACE_KEYS = ("kind", "parent_run_id", "experiment_id", "arm", "trial_number", "run_name")
 
 
 def write_winner(config: DictConfig, *, extends: str, facts: Mapping[str, str], path: Path) -> Path:
     """Writes the configuration of a trial as a primary configuration of its own.
 
     It chooses the same options of all groups and then sets every value, so that the schemas check it as they check any
-    other, and further overrides work on it.
+    other, and values can be overridden.
 
     Args:
         config: The trial's configuration as Hydra has composed it, with `hydra`.

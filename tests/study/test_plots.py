@@ -122,7 +122,7 @@ def test_trials_without_a_finite_value_do_not_spoil_the_pictures(tmp_path: Path)
     add_trial(study, 5, state=TrialState.RUNNING)
     pictures = StudyPictures(study, ACCURACY, tmp_path)
     assert [trial.number for trial in pictures.complete] == [0, 1, 2, 3]
-    assert names(list(pictures.draw())) == ALL
+    assert names([draw() for draw in pictures.choose()]) == ALL
 
 
 def test_a_study_in_which_every_trial_breaks_a_constraint_is_drawn(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Real stores for the tracking tests: an SQLite file made once and copied, and a tracking server of our own."""
+"""Real stores for the tracking tests: a tracking server of our own, besides the SQLite file that all tests copy."""
 
 from __future__ import annotations
 
@@ -21,29 +21,13 @@ from src.config.tracking import TrackingConfig
 with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from src.tracking.database import prepare_database
     from src.tracking.store import Store, open_store
-
-
-@pytest.fixture(scope="session")
-def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database; making one takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("migrated") / "mlflow.db"
-    prepare_database(path, path.parent / "mlruns")
-    return path
 
 
 @pytest.fixture(autouse=True)
 def _no_tracking_uri(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MLFLOW_TRACKING_URI", "FITGAP_OUTBOX_DIR"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def store(tmp_path: Path, migrated_database: Path) -> Store:
-    """A local SQLite store in a project root of its own."""
-    shutil.copy(migrated_database, tmp_path / "mlflow.db")
-    return open_store(TrackingConfig(), tmp_path)
 
 
 class Server:
@@ -109,11 +93,9 @@ def server_store(server: Server, tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def dead_store(store: Store) -> Store:
-    """A store whose server is not there: the port was free a moment ago."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return dataclasses.replace(store, uri=f"http://127.0.0.1:{free.getsockname()[1]}")
+def dead_store(store: Store, dead_uri: str) -> Store:
+    """A store whose server is not there."""
+    return dataclasses.replace(store, uri=dead_uri)
 
 
 @pytest.fixture
