@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from src.alarm import limit_time
-from src.ending import COMPLETE, DIVERGED, PRUNED, describe_exception, name_state
+from src.ending import COMPLETE, DIVERGED, INTERRUPTED, OOM, PRUNED, TIMEOUT, describe_exception, name_state
 from src.study.outcome import Outcome
 from src.study.reporting import CurrentTrial, begin_trial
 from src.study.result import read_metrics
@@ -55,7 +55,8 @@ class TrialTask:
             outcome.write(Path(ticket.outcome))
         except OSError as error:
             _log.warning("The outcome of trial %d cannot be written: %s", ticket.number, error)
-        return outcome.to_dict()
+        # What was broken off in the middle of a library, or for want of memory, may have left the process unsound.
+        return {**outcome.to_dict(), "new_process": outcome.state in (TIMEOUT, OOM, INTERRUPTED)}
 
     def _run(self, config: Any, trial: CurrentTrial, started: float) -> Outcome:
         try:

@@ -79,3 +79,9 @@ def _refuse(kind: str, problem: Exception) -> JobResultError:
         f"The job is done, but what it returned, a {kind}, cannot be sent out of its process: "
         f"{type(problem).__name__}: {problem}. Return numbers, texts, or lists and mappings of them."
     )
+
+
+def wants_new_process(result: JobReturn) -> bool:
+    """Returns whether a job has said, by `new_process` in what it returned, that its process is of no more use."""
+    value = result._return_value
+    return isinstance(value, dict) and bool(value.get("new_process"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn
 
-from src.workers.answer import fail_job, unpack_answer
+from src.workers.answer import fail_job, unpack_answer, wants_new_process
 from src.workers.death import Cause, WorkerLost, count_kernel_kills
 from src.workers.pool import WorkerPool
 
@@ -81,8 +81,9 @@ class Slot:
                 pool.kill()
                 self._dismiss(pool)
                 raise
-            self._give_back(pool)
-            return unpack_answer(answer, overrides)
+            result = unpack_answer(answer, overrides)
+            self._give_back(pool, reuse=self._reuse and not wants_new_process(result))
+            return result
         raise AssertionError("The last attempt returns.")
 
     def kill(self) -> None:
@@ -125,8 +126,8 @@ class Slot:
         if not self._reuse:
             self.warm()
 
-    def _give_back(self, pool: WorkerPool) -> None:
-        if self._reuse:
+    def _give_back(self, pool: WorkerPool, *, reuse: bool) -> None:
+        if reuse:
             with self._guard:
                 self._ready = pool
         else:

@@ -172,3 +172,7 @@ def print_in_every_way(config: Any) -> None:
     os.write(1, b"past Python\n")
     ctypes.CDLL(None).printf(b"from C\n")
     subprocess.run(["echo", "from a child"], check=True)
+
+
+def break_itself(config: Any) -> dict[str, object]:
+    return {"pid": os.getpid(), "new_process": True}

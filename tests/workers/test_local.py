@@ -57,6 +57,12 @@ def test_a_configuration_that_cannot_be_composed_fails_its_own_job(open_workers:
     assert get_values([right]) == [9]
 
 
+def test_a_job_can_have_its_process_replaced(open_workers: OpenWorkers) -> None:
+    workers = open_workers(tasks.break_itself, reuse=True)
+    pids = {workers.run([[]], number)[0].return_value["pid"] for number in range(2)}
+    assert len(pids) == 2
+
+
 def test_processes_that_are_reused_take_all_jobs(open_workers: OpenWorkers) -> None:
     workers = open_workers(tasks.tell_pid, reuse=True)
     assert len(set(get_values(workers.run([[], [], []], 0)))) == 1
