@@ -16,7 +16,7 @@ _TAIL_BYTES = 65_536
 @contextlib.contextmanager
 def print_to(path: Path) -> Iterator[None]:
     """Sends what the process prints to a file, also what libraries in C++ write to the file descriptors themselves."""
-    _flush()
+    flush_output()
     kept = [os.dup(1), os.dup(2)]
     try:
         with path.open("ab", buffering=0) as file:
@@ -24,7 +24,7 @@ def print_to(path: Path) -> Iterator[None]:
                 os.dup2(file.fileno(), descriptor)
         yield
     finally:
-        _flush()
+        flush_output()
         for descriptor, original in zip((1, 2), kept, strict=True):
             os.dup2(original, descriptor)
             os.close(original)
@@ -41,10 +41,10 @@ def read_tail(path: Path, offset: int = 0) -> list[str]:
         return []
 
 
-def _flush() -> None:
+def flush_output() -> None:
+    """Writes what Python, C and C++ have kept back."""
     for stream in (sys.stdout, sys.stderr):
         # The job may have closed them, or put something else in their place.
         with contextlib.suppress(Exception):
             stream.flush()
-    # What C and C++ keep in their own buffers.
     ctypes.CDLL(None).fflush(None)

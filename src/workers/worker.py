@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import faulthandler
 import functools
@@ -27,7 +28,7 @@ from src.workers.answer import pack_answer, pack_failure
 from src.workers.errand import Errand, unpack_errand
 from src.workers.errors import JobExitError, WorkerStartError
 from src.workers.note import Note
-from src.workers.output import print_to
+from src.workers.output import flush_output, print_to
 
 #: Name of the file in a job's folder that takes what it prints.
 OUTPUT_FILE = "output.log"
@@ -155,9 +156,15 @@ def _load(name: str) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends a process that has no job, as any Python program ends: with what libraries do at exit."""
+    """Ends a process that has no job: with all that libraries do at exit, but without taking the interpreter apart.
+
+    With TensorFlow in it that takes a second or more, for which the next job would have to wait; it would also wait
+    for threads that a job has left.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(0)
+    atexit._run_exitfuncs()
+    flush_output()
+    os._exit(0)
 
 
 def _watch_parent() -> None:
