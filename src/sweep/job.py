@@ -128,6 +128,8 @@ class JobRunner:
     ) -> Outcome:
         ticket, spec = folder / TICKET, trial.study.spec
         folder.mkdir(parents=True, exist_ok=True)
+        # Of another search, whose sweep had the same folder: it would pass for this job's if its process died.
+        (folder / OUTCOME).unlink(missing_ok=True)
         Ticket(
             storage=self.storage,
             study_name=spec.name,

@@ -82,7 +82,7 @@ class SearchLoop:
                 end = self._find_end()
                 if end is None:
                     self._fill_slots()
-                    end = "all trials are done" if self._is_done() else None
+                    end = self._find_completion()
                 if not self._slots.running and end is not None:
                     break
                 if self._interruption.at_once and not self.runner.stopped:
@@ -105,11 +105,15 @@ class SearchLoop:
         self.failure = self.failures.find_end()
         return self.failure or self.budget.find_end()
 
-    def _is_done(self) -> bool:
-        """Whether every arm has its total; trials that other processes run are waited for, since they may be lost."""
-        return all(
-            self._ran_out_of_patience(study) or study.counts().counted >= study.spec.n_trials for study in self.studies
-        )
+    def _find_completion(self) -> str | None:
+        """Returns why no arm needs another trial; what other processes run is waited for, since it may be lost."""
+        short = [study for study in self.studies if study.counts().counted < study.spec.n_trials]
+        if not short:
+            return "all trials are done"
+        if all(self._ran_out_of_patience(study) for study in short):
+            number = self.search.settings.patience
+            return f"nothing has improved for {number} trials (hydra.sweeper.patience)"
+        return None
 
     def _ran_out_of_patience(self, study: ArmStudy) -> bool:
         patience = self.search.settings.patience
@@ -154,6 +158,7 @@ class SearchLoop:
             view = trial.study.tell(trial.ask.number, outcome, retry=retry)
         except MissingMetricError as error:
             self._problem = error
+            self._recorder.record(trial.arm.name, trial.study, trial.study.trials()[trial.ask.number], outcome)
             return
         self._recorder.record(trial.arm.name, trial.study, view, outcome)
         if not retry:
