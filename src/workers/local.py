@@ -105,21 +105,21 @@ class LocalWorkers:
         with self._guard:
             if not self._opened:
                 errand = pack_errand(*self._parts)
-                self._folder = Path(tempfile.mkdtemp(prefix="fitgap-workers-"))
+                self._folder = folder = Path(tempfile.mkdtemp(prefix="fitgap-workers-"))
                 for number, environment in enumerate(self._layout.environments):
-                    slot = self._make_slot(environment, errand, self._folder / str(number))
+                    slot = self._make_slot(environment, errand, folder, number)
                     self._opened.append(slot)
                     self._free.put(slot)
                 atexit.register(self.close)
             return list(self._opened)
 
-    def _make_slot(self, environment: dict[str, str], errand: bytes, folder: Path) -> Slot:
-        folder.mkdir()
-
+    def _make_slot(self, environment: dict[str, str], errand: bytes, folder: Path, number: int) -> Slot:
         def make_pool(log: Path) -> WorkerPool:
-            return WorkerPool(self._layout, environment, errand, log)
+            return WorkerPool(self._layout, environment, errand, folder, log)
 
-        return Slot(make_pool, folder, self._stopped, reuse=self._layout.reuse)
+        place = folder / str(number)
+        place.mkdir()
+        return Slot(make_pool, place, self._stopped, reuse=self._layout.reuse)
 
     def _run(self, overrides: Sequence[str], number: int) -> JobReturn:
         free = self._free

@@ -34,13 +34,14 @@ class WorkerPool:
     locked. So no two processes are in one pool here, and a pool whose process has died is thrown away.
     """
 
-    def __init__(self, layout: Layout, environment: dict[str, str], errand: bytes, log: Path) -> None:
+    def __init__(self, layout: Layout, environment: dict[str, str], errand: bytes, folder: Path, log: Path) -> None:
         """Starts the process, which makes itself ready for its first job.
 
         Args:
             layout: How processes are laid out.
             environment: Variables of this one.
             errand: What it is sent, packed.
+            folder: Folder for files of all processes of the launcher.
             log: File for what it prints while it has no job.
         """
         self._capture = layout.capture
@@ -48,11 +49,11 @@ class WorkerPool:
         self._pool = ProcessPool(
             max_workers=1,
             initializer=start_worker,
-            initargs=(errand, layout.preload, layout.memory_limit_gb),
+            initargs=(errand, layout.preload, layout.memory_limit_gb, str(folder)),
             context=self._context,
         )
         # Asking has the pool start its process.
-        assert self._pool.active
+        self.is_usable()
 
     def is_usable(self) -> bool:
         """Whether the pool can take a job: not if its process died while it had none."""

@@ -11,6 +11,7 @@ import io
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import sys
 import threading
@@ -40,13 +41,14 @@ _errand: Errand | None = None
 _problem: BaseException | None = None
 
 
-def start_worker(errand: bytes, preload: Sequence[str], memory_limit_gb: float | None) -> None:
+def start_worker(errand: bytes, preload: Sequence[str], memory_limit_gb: float | None, folder: str) -> None:
     """Makes a new process ready for its first job, as far as that is possible without it.
 
     Args:
         errand: A packed `Errand`.
         preload: Modules to import, or functions to call, as `module:function`.
         memory_limit_gb: Memory that the process may ask for; None is no limit.
+        folder: Folder for files of all workers, which the last ones remove if the parent cannot.
     """
     global _errand, _problem
     signal.signal(signal.SIGTERM, _leave)
@@ -54,7 +56,7 @@ def start_worker(errand: bytes, preload: Sequence[str], memory_limit_gb: float |
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What a job printed before it was killed shall be found.
         sys.stdout.reconfigure(line_buffering=True)
-    threading.Thread(target=_watch_parent, name="fitgap-watchdog", daemon=True).start()
+    threading.Thread(target=_watch_parent, args=(folder,), name="fitgap-watchdog", daemon=True).start()
     try:
         if memory_limit_gb is not None:
             limit_memory(memory_limit_gb)
@@ -167,7 +169,7 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
     os._exit(0)
 
 
-def _watch_parent() -> None:
+def _watch_parent(folder: str) -> None:
     """Ends this process, and those that it has started, as soon as the parent is gone.
 
     Nobody would take the result; and who goes on with the parent's work will run the job again.
@@ -177,4 +179,5 @@ def _watch_parent() -> None:
     while os.getppid() == parent.pid:
         # Wakes up at once, unless another process that the parent has forked keeps its files open.
         parent.join(_WATCH_SECONDS)
+    shutil.rmtree(folder, ignore_errors=True)
     os.killpg(os.getpgid(0), signal.SIGKILL)

@@ -64,6 +64,7 @@ def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     app.kill()
     app.communicate(timeout=60)
     tasks.wait_until_gone(*processes)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.pids"]
 
 
 def test_ctrl_c_ends_the_parent_which_ends_its_workers(tmp_path: Path) -> None:
