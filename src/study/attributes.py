@@ -14,11 +14,9 @@ OWNER = "fitgap.owner"
 ATTEMPT = "fitgap.attempt"
 RETRY_OF = "fitgap.retry_of"
 FOLDER = "fitgap.folder"
-STATE = "fitgap.state"
-METRICS = "fitgap.metrics"
-ERROR = "fitgap.error"
-TRACEBACK = "fitgap.traceback"
-SECONDS = "fitgap.seconds"
+#: What the trial came to, as `Outcome.to_dict` has it.
+OUTCOME = "fitgap.outcome"
+#: Its run, known while it runs.
 RUN_ID = "fitgap.run_id"
 
 #: Where Optuna keeps the values that a trial that was enqueued has to take.

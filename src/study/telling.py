@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -37,17 +39,10 @@ def end_trial(study: optuna.Study, trial: FrozenTrial, verdict: Verdict) -> None
         UpdateFinishedTrialError: Another process has ended it.
     """
     storage, outcome = study._storage, verdict.outcome
-    kept = {
-        attributes.STATE: outcome.state,
-        attributes.METRICS: outcome.metrics or None,
-        attributes.ERROR: outcome.error,
-        attributes.TRACEBACK: outcome.traceback and outcome.traceback[-_TRACEBACK_LENGTH:],
-        attributes.RUN_ID: outcome.run_id,
-        attributes.SECONDS: outcome.seconds or None,
-    }
-    for key, value in kept.items():
-        if value is not None:
-            storage.set_trial_user_attr(trial._trial_id, key, value)
+    if outcome.traceback is not None:
+        outcome = dataclasses.replace(outcome, traceback=outcome.traceback[-_TRACEBACK_LENGTH:])
+    # In one piece: a slot waits, and each write of a database waits for the disk.
+    storage.set_trial_user_attr(trial._trial_id, attributes.OUTCOME, outcome.to_dict())
     # Optuna has no other way to constrain a trial that was asked for in another process.
     constrained = create_trial(state=TrialState.FAIL, constraints=verdict.violations)
     for key, value in constrained.system_attrs.items():

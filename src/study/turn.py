@@ -31,13 +31,17 @@ def take_turn(storage: BaseStorage, opening: Opening, owner: Owner, *, is_grid: 
     if is_grid and not points:
         return None
     attrs = {attributes.FIXED_PARAMS: dict(points[0])} if points else {}
-    trial = create_trial(state=TrialState.WAITING, system_attrs=attrs)
-    return _claim(storage, storage.create_new_trial(opening.study_id, trial), owner)
+    trial = create_trial(state=TrialState.WAITING, system_attrs=attrs, user_attrs={attributes.OWNER: owner.to_dict()})
+    return _start(storage, storage.create_new_trial(opening.study_id, trial))
 
 
 def _claim(storage: BaseStorage, trial_id: int, owner: Owner) -> int:
-    # In this order a trial that runs has its owner and a sign of life, wherever a process is killed in between.
     storage.set_trial_user_attr(trial_id, attributes.OWNER, owner.to_dict())
+    return _start(storage, trial_id)
+
+
+def _start(storage: BaseStorage, trial_id: int) -> int:
+    # Last: a trial that runs has its owner and a sign of life, wherever a process is killed in between.
     if isinstance(storage, BaseHeartbeat):
         storage.record_heartbeat(trial_id)
     storage.set_trial_state_values(trial_id, TrialState.RUNNING)

@@ -71,20 +71,21 @@ def view_trial(trial: FrozenTrial, late_run_id: str | None = None) -> TrialView:
         late_run_id: Its run, where that became known after the trial's end.
     """
     kept = trial.user_attrs
+    outcome: Mapping[str, Any] = kept.get(attributes.OUTCOME, {})
     start, end = trial.datetime_start, trial.datetime_complete
-    seconds = kept.get(attributes.SECONDS)
+    seconds = outcome.get("seconds") or None
     if seconds is None and start is not None and end is not None:
         seconds = (end - start).total_seconds()
     return TrialView(
         number=trial.number,
         trial_id=trial._trial_id,
-        state=_STATES.get(trial.state) or kept.get(attributes.STATE, FAILED),
+        state=_STATES.get(trial.state) or outcome.get("state", FAILED),
         values={**trial.system_attrs.get(attributes.FIXED_PARAMS, {}), **trial.params},
         objectives=tuple(trial.values or ()) if trial.state == TrialState.COMPLETE else (),
-        metrics=kept.get(attributes.METRICS, {}),
-        run_id=late_run_id or kept.get(attributes.RUN_ID),
-        error=kept.get(attributes.ERROR),
-        traceback=kept.get(attributes.TRACEBACK),
+        metrics=outcome.get("metrics", {}),
+        run_id=late_run_id or outcome.get("run_id") or kept.get(attributes.RUN_ID),
+        error=outcome.get("error"),
+        traceback=outcome.get("traceback"),
         attempt=kept.get(attributes.ATTEMPT, 1),
         retry_of=kept.get(attributes.RETRY_OF),
         feasible=all(value <= 0 for value in trial.constraints.values()),
