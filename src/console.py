@@ -110,10 +110,12 @@ def print_facts(console: Console, title: str, facts: Iterable[tuple[str, str]]) 
 
 def print_table(console: Console, title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Prints a table whose first column is text and whose others are numbers."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right")
     for row in rows:
         table.add_row(*row)
     console.print()
+    # As a title of the table it would be broken to its width.
+    console.print(title, style="bold", soft_wrap=True)
     console.print(table)

@@ -153,7 +153,7 @@ def compare_trials(selection: Selection, objectives: Objectives, keys: Collectio
         "num_pruned": float(total.pruned),
         "num_failed": float(total.failed),
     }
-    what = "the front" if len(objectives.objectives) > 1 else "the best trials" if single else "the best of each arm"
+    what = "the front" if len(objectives.objectives) > 1 else "the best" if single else "the best of each arm"
     columns = _choose_columns(rows, objectives)
     return _finish(
         Comparison(

@@ -197,7 +197,7 @@ def test_a_search_with_one_arm_shows_its_best_five_with_their_values(stage: Open
     assert comparison.rows[0].label == label
     parent, printed = load_parent(search), read_console(search.search)
     assert label in parent.tags["mlflow.note.content"]
-    assert "the best trials of 7 trials: 7 complete" in printed
+    assert "the best of 7 trials: 7 complete" in printed
     assert not any(path.startswith("plots/trial") for path in list_artifacts(search.store, parent.run_id))
     # What cannot be measured hides nothing else, and what an earlier conclusion said of borders is forgotten.
     assert "No test score of trial: The model is gone." in printed
