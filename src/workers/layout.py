@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from src.workers.gpus import find_gpus
 _THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
 #: What can be loaded ahead of a job.
-_LOADABLE = re.compile(r"[\w.]+(:\w+)?")
+_LOADABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,12 @@ def plan_layout(
     *,
     n_jobs: Any = "auto",
     gpus: Any = "auto",
-    trials_per_gpu: int = 1,
+    trials_per_gpu: Any = 1,
     reuse: Any = "auto",
     threads: Any = "auto",
-    preload: Sequence[str] = (),
+    preload: Any = (),
     memory_limit_gb: Any = None,
-    capture: bool = True,
+    capture: Any = True,
 ) -> Layout:
     """Lays out the processes of this machine as `hydra.launcher` asks for.
 
@@ -62,30 +63,26 @@ def plan_layout(
     _check_number("n_jobs", n_jobs, or_auto=True)
     _check_number("trials_per_gpu", trials_per_gpu)
     _check_number("threads", threads, or_auto=True)
-    if reuse not in ("auto", True, False):
+    _check_memory(memory_limit_gb)
+    _check_preload(preload)
+    # 1 is no True here, though it equals it.
+    if reuse != "auto" and not isinstance(reuse, bool):
         raise ConfigError(f"hydra.launcher.reuse must be auto, true or false, but got {reuse!r}.")
-    if not isinstance(memory_limit_gb, int | float | None):
-        raise ConfigError(f"hydra.launcher.memory_limit_gb must be a number or null, but got {memory_limit_gb!r}.")
-    if memory_limit_gb is not None and not memory_limit_gb > 0:
-        raise ConfigError(f"hydra.launcher.memory_limit_gb must be greater than 0, but got {memory_limit_gb:g}.")
-    wrong = [name for name in preload if not _LOADABLE.fullmatch(name)]
-    if wrong:
-        raise ConfigError(
-            f"hydra.launcher.preload must list modules, or functions as module:function, but got {', '.join(wrong)}."
-        )
+    if not isinstance(capture, bool):
+        raise ConfigError(f"hydra.launcher.capture must be true or false, but got {capture!r}.")
     # All GPUs get their first job before one gets its second.
     places = [gpu for _ in range(trials_per_gpu) for gpu in found]
     slots = max(1, len(places)) if n_jobs == "auto" else n_jobs
     if found and slots > len(places):
         raise ConfigError(
             f"{slots} jobs at a time do not fit on {len(found)} GPUs with {trials_per_gpu} on each: set "
-            f"hydra.launcher.trials_per_gpu={-(-slots // len(found))}, or n_jobs={len(places)}."
+            f"hydra.launcher.trials_per_gpu={-(-slots // len(found))}, or hydra.launcher.n_jobs={len(places)}."
         )
     shared = _share_threads(threads, slots)
     # Who asks for no GPU on a machine that has some must not get one all the same.
     none = {"CUDA_VISIBLE_DEVICES": "-1"} if gpus != "auto" else {}
     environments = [({"CUDA_VISIBLE_DEVICES": places[slot]} if found else none) | shared for slot in range(slots)]
-    keep = not found if reuse == "auto" else bool(reuse)
+    keep = not found if reuse == "auto" else reuse
     return Layout(tuple(environments), keep, tuple(preload), memory_limit_gb, capture)
 
 
@@ -105,3 +102,23 @@ def _check_number(name: str, value: Any, *, or_auto: bool = False) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         allowed = "auto or a number" if or_auto else "a number"
         raise ConfigError(f"hydra.launcher.{name} must be {allowed} of at least 1, but got {value!r}.")
+
+
+def _check_memory(value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ConfigError(f"hydra.launcher.memory_limit_gb must be a number or null, but got {value!r}.")
+    if not 0 < value < math.inf:
+        raise ConfigError(f"hydra.launcher.memory_limit_gb must be greater than 0 and finite, but got {value:g}.")
+
+
+def _check_preload(names: Any) -> None:
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise ConfigError(f"hydra.launcher.preload must be a list such as [numpy], but got {names!r}.")
+    wrong = [name for name in names if not isinstance(name, str) or not _LOADABLE.fullmatch(name)]
+    if wrong:
+        raise ConfigError(
+            "hydra.launcher.preload must list modules, or functions as module:function, but got "
+            f"{', '.join(map(repr, wrong))}."
+        )

@@ -67,7 +67,7 @@ def test_slots_share_the_cores() -> None:
     [
         ({"n_jobs": 0}, "hydra.launcher.n_jobs must be auto or a number of at least 1, but got 0."),
         ({"n_jobs": "many"}, "hydra.launcher.n_jobs must be auto or a number of at least 1, but got 'many'."),
-        ({"n_jobs": 9}, "hydra.launcher.trials_per_gpu=3, or n_jobs=4."),
+        ({"n_jobs": 9}, "set hydra.launcher.trials_per_gpu=3, or hydra.launcher.n_jobs=4."),
         ({"trials_per_gpu": "auto"}, "hydra.launcher.trials_per_gpu must be a number of at least 1, but got 'auto'."),
         ({"trials_per_gpu": True}, "hydra.launcher.trials_per_gpu must be a number of at least 1, but got True."),
         ({"threads": 1.5}, "hydra.launcher.threads must be auto or a number of at least 1, but got 1.5."),
@@ -77,7 +77,7 @@ def test_slots_share_the_cores() -> None:
         ({"gpus": [0, -1]}, "hydra.launcher.gpus must list numbers or names of GPUs"),
         ({"gpus": [0, "0"]}, "hydra.launcher.gpus names a GPU twice: 0, 0."),
         ({"reuse": "yes"}, "hydra.launcher.reuse must be auto, true or false, but got 'yes'."),
-        ({"memory_limit_gb": 0}, "hydra.launcher.memory_limit_gb must be greater than 0, but got 0."),
+        ({"memory_limit_gb": 0}, "hydra.launcher.memory_limit_gb must be greater than 0 and finite, but got 0."),
         ({"memory_limit_gb": "much"}, "hydra.launcher.memory_limit_gb must be a number or null, but got 'much'."),
         ({"preload": ["json", "import os"]}, "hydra.launcher.preload must list modules"),
     ],
@@ -86,6 +86,24 @@ def test_a_setting_that_is_not_allowed_is_refused_by_its_name(settings: dict[str
     with pytest.raises(ConfigError) as caught:
         plan_layout(**settings)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("n_jobs", value) for value in (-1, 1.5, True, None, [1])),
+        *(("trials_per_gpu", value) for value in (0, None, False)),
+        *(("threads", value) for value in (0, 2.0, "all", None)),
+        *(("reuse", value) for value in (1, 0, None)),
+        *(("capture", value) for value in (1, "auto", None)),
+        *(("memory_limit_gb", value) for value in (-1.0, float("nan"), float("inf"), "2", True)),
+        *(("preload", value) for value in ("numpy", None, 3, [3], [""], ["numpy,os"], ["numpy:"], ["os.:x"], ["3d"])),
+        *(("gpus", value) for value in (1.0, True, "all", None, [True], ["x"], [None])),
+    ],
+)
+def test_no_other_kind_of_value_gets_through(key: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"^hydra\.launcher\.{key} must "):
+        plan_layout(**{key: value})
 
 
 def test_gpus_that_are_cut_up_are_used_by_their_parts() -> None:
