@@ -19,7 +19,7 @@ from src.console import open_console
 from src.naming import shorten
 from src.study.objective import Objectives, parse_objectives
 from src.study.task import TrialTask
-from src.sweep.application import Application, find_application
+from src.sweep.application import Application, find_application, sweepable
 from src.sweep.arms import Arm, build_arms
 from src.sweep.checking import check_cells
 from src.sweep.foreign import ForeignApplication
@@ -116,7 +116,9 @@ def _run_search(command: _Command) -> Any:
     check_objective(objectives, settings, command.application.metrics)
     arms = build_arms(request.cells, request.searched, settings, command.compose, command.application)
     fit_launcher(config, settings.n_jobs)
-    launcher = command.make_launcher(TrialTask(command.task_function), config)
+    # Also of a function that nobody has decorated: its workers have something to import.
+    task_function = sweepable(command.application)(TrialTask(command.task_function))
+    launcher = command.make_launcher(task_function, config)
     search = Search(
         name=name_search(request, settings, arms, config),
         question=settings.question or _ask(request, arms, objectives),

@@ -17,7 +17,8 @@ class ForeignApplication:
     """
 
     records_runs = False
-    preload: tuple[str, ...] = ()
+    #: Optuna takes a second, which is not to be the first trial's.
+    preload: tuple[str, ...] = ("src.study.storage", "src.study.pruners")
     metrics: frozenset[str] | None = None
 
     def __init__(self, name: str) -> None:

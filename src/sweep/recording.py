@@ -29,9 +29,13 @@ class SeedRecorder:
 
     def finish(self, mean: Outcome) -> None:
         """Records the mean of the seeds, epoch by epoch where they have epochs, and closes the run."""
-        for epoch, metrics in average_epochs(self.store, self.run_id).items():
+        epochs = average_epochs(self.store, self.run_id)
+        for epoch, metrics in epochs.items():
             self.run.log_metrics(metrics, step=epoch)
-        finish_trial_run(self.run, mean.state, mean.error, mean.metrics)
+        # What belongs to an epoch has been logged with it.
+        told = set(next(iter(epochs.values()), {}))
+        metrics = {key: value for key, value in mean.metrics.items() if key not in told}
+        finish_trial_run(self.run, mean.state, mean.error, metrics)
 
 
 def start_trial_run(
@@ -44,9 +48,11 @@ def start_trial_run(
     return run
 
 
-def finish_trial_run(run: TrackedRun, state: str, error: str | None, metrics: Mapping[str, float]) -> None:
-    """Closes the run of a trial in the state in which the trial ended."""
-    run.log_metrics(metrics)
+def finish_trial_run(
+    run: TrackedRun, state: str, error: str | None, metrics: Mapping[str, float], *, step: int = 0
+) -> None:
+    """Closes the run of a trial in the state in which the trial ended; `step` is the last one that it reported."""
+    run.log_metrics(metrics, step=step)
     run.set_tags({"fitgap.state": state, **({"fitgap.error": error} if error else {})})
     run.finish(STATUSES[state])
 
@@ -72,9 +78,11 @@ def record_trial(
         run.log_params(view.values)
     for step, value in sorted(view.intermediate.items()):
         run.log_metrics({objective: value}, step=step)
-    if view.traceback:
-        run.log_text(view.traceback, "traceback.txt")
-    finish_trial_run(run, view.state, view.error, view.metrics)
+    if view.error:
+        # Of a process that died there is no traceback, but what it had printed last.
+        run.log_text(view.traceback or view.error, "traceback.txt")
+    # MLflow shows the value of the highest step: what the trial came to, and not what it reported before.
+    finish_trial_run(run, view.state, view.error, view.metrics, step=max(view.intermediate, default=0))
     return run.run_id
 
 
