@@ -77,7 +77,10 @@ class TrainingApplication:
             values["tracking.run_name"] = place.run_name
         if place.kind is not None:
             values["tracking.kind"] = place.kind
-        return [f"{key}={_quote(value)}" for key, value in values.items()]
+        if place.kind == "repetition":
+            # The winner has a model already.
+            values["tracking.log_model"] = "false"
+        return [f"{key}={value if value == 'false' else _quote(value)}" for key, value in values.items()]
 
     def measure_test(self, config: Checked, run_id: str) -> dict[str, float]:
         """Measures a finished run's model on the test images; nothing where there are none.

@@ -55,7 +55,8 @@ class Place:
         arm: What distinguishes it, or its study, within the sweep.
         number: Its number within the grid or the study.
         run_name: Its name, where it is not that of the arm.
-        kind: What it is, where it is no trial of its own: `seed` for one training of a trial that has several.
+        kind: What it is, where it is no trial of its own: `seed` for one training of a trial that has several,
+            `repetition` for one of a trial that is over.
     """
 
     experiment: str

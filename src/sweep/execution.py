@@ -50,7 +50,9 @@ def _launch(sweep: Sweep, overrides: Sequence[str], number: int) -> BaseExceptio
 def _record_failure(sweep: Sweep, store: Store, parent: TrackedRun, cell: Cell, message: str) -> None:
     """Records a cell that failed before it had a run of its own, so that the comparison misses none."""
     try:
-        numbers = {record.tags.get("fitgap.trial_number") for record in load_children(store, parent.run_id)}
+        numbers = {
+            record.tags.get("fitgap.trial_number") for record in load_children(store, parent.run_id, histories=False)
+        }
         if str(cell.number) not in numbers:
             _start_failed_run(store, parent, cell, message)
     except TrackingError as error:

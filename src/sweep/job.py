@@ -150,7 +150,7 @@ class JobRunner:
             arm=trial.arm.name,
             number=trial.ask.number,
             run_name=name,
-            kind=None if seed is None else "seed",
+            kind=None if seed is None else "seed" if counts else "repetition",
         )
         overrides = [
             *trial.arm.cell.overrides,

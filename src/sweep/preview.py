@@ -14,6 +14,7 @@ from src.sweep.arms import Arm, check_point
 from src.sweep.clock import format_seconds
 from src.sweep.job import describe_values
 from src.sweep.plan import Search
+from src.sweep.specification import build_spec
 
 #: Points of each arm's sampler that are looked at.
 _COUNT = 3
@@ -29,7 +30,7 @@ def preview_search(search: Search, count: int = _COUNT) -> None:
     Raises:
         ConfigError: Something in it is not allowed; all such points are listed.
     """
-    specs = [_build_spec(search, arm) for arm in search.arms]
+    specs = [build_spec(search, arm, {}, {}) for arm in search.arms]
     _print_plan(search, specs[0])
     problems: list[str] = []
     for arm, spec in zip(search.arms, specs, strict=True):
@@ -51,14 +52,10 @@ def check_first_points(search: Search, count: int = _COUNT) -> None:
     """
     problems: list[str] = []
     for arm in search.arms:
-        problems += _find_problems(search, arm, sample_points(_build_spec(search, arm), _collect(search, arm), count))
+        problems += _find_problems(
+            search, arm, sample_points(build_spec(search, arm, {}, {}), _collect(search, arm), count)
+        )
     _refuse(problems)
-
-
-def _build_spec(search: Search, arm: Arm) -> StudySpec:
-    from src.sweep.search import build_spec
-
-    return build_spec(search, arm, {}, None)
 
 
 def _collect(search: Search, arm: Arm) -> list[dict[str, Any]]:

@@ -44,7 +44,8 @@ class Recorder:
         self.store = store
         self.parent = parent
         self._warn = warn
-        self._keeper = ModelKeeper(store, search.objectives, search.arms[0].checked.tracking)
+        nested = bool(search.settings.seeds)
+        self._keeper = ModelKeeper(store, search.objectives, search.arms[0].checked.tracking, nested=nested)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fitgap-recorder")
         self._waiting: deque[Future[None]] = deque()
 

@@ -8,10 +8,9 @@ from src.closing import name_page
 from src.console import print_facts
 from src.errors import FitgapError
 from src.study.storage import open_storage, resolve_storage
-from src.study.study import ArmStudy, StudySpec
+from src.study.study import ArmStudy
 from src.study.warm_start import collect_points
 from src.sweep.application import Preparation
-from src.sweep.arms import Arm
 from src.sweep.budget import Budget
 from src.sweep.conclusion import Conclusion, conclude_search
 from src.sweep.failures import FailurePolicy
@@ -22,6 +21,7 @@ from src.sweep.parent import Parent, open_parent
 from src.sweep.plan import Search
 from src.sweep.repetition import repeat_winner
 from src.sweep.signals import Interruption
+from src.sweep.specification import build_spec
 from src.sweep.sweep import make_folder
 from src.tracking.address import show_uri
 from src.tracking.reconciliation import reconcile
@@ -135,57 +135,11 @@ def _open(search: Search) -> _Opened:
     preparation = search.application.prepare([arm.checked for arm in search.arms])
     studies = []
     for arm, facts in zip(search.arms, preparation.facts, strict=True):
-        spec = build_spec(search, arm, facts, store)
+        place = {"uri": show_uri(store.uri), "experiment": store.experiment_name}
+        spec = build_spec(search, arm, facts, place)
         points = collect_points(search.settings.warm_start, arm.space, arm.fixed, arm.defaults, storage)
         studies.append(ArmStudy.open(storage, storage_url, spec, points))
     return _Opened(store, preparation, studies, storage_url)
-
-
-def build_spec(search: Search, arm: Arm, facts: dict[str, str], store: Store | None) -> StudySpec:
-    """Returns what an arm's study is to be, and by what it is recognized when the command is run again."""
-    settings = search.settings
-    searched = {dimension.key for dimension in arm.space.dimensions}
-    if settings.seeds:
-        searched.add(settings.seed_key)
-    configuration = {
-        key: value
-        for key, value in arm.checked.settings.items()
-        # Below a group that is searched, such as `optimizer`, everything may differ between trials.
-        if key not in searched and not any(key.startswith(f"{group}.") for group in searched)
-    }
-    objective = {item.name: item.direction for item in search.objectives.objectives}
-    fingerprint = {
-        "search space": arm.space.to_record(),
-        "objective": {
-            **objective,
-            **{f"constraint {item.text}": "kept" for item in search.objectives.constraints},
-            **({"seeds": ", ".join(map(str, settings.seeds))} if settings.seeds else {}),
-        },
-        "data": facts,
-        "configuration": configuration,
-        "tracking store": {} if store is None else {"uri": show_uri(store.uri), "experiment": store.experiment_name},
-    }
-    pruner = settings.pruner
-    if pruner == "auto":
-        pruner = "median" if len(objective) == 1 else "none"
-    return StudySpec(
-        name=search.study_name(arm),
-        space=arm.space,
-        fixed=arm.fixed,
-        objectives=search.objectives,
-        sampler=settings.sampler,
-        sampler_kwargs=settings.sampler_kwargs,
-        pruner=pruner,
-        pruner_kwargs=settings.pruner_kwargs,
-        seed=_read_seed(arm),
-        n_trials=search.n_trials,
-        fingerprint=fingerprint,
-    )
-
-
-def _read_seed(arm: Arm) -> int:
-    text = arm.checked.settings.get("seed", "0")
-    return int(text) if text.isdigit() else 0
 
 
 def _build_loop(search: Search, opened: _Opened, parent: Parent, interruption: Interruption) -> SearchLoop:

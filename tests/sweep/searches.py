@@ -37,7 +37,7 @@ from src.sweep.arms import build_arms
 from src.sweep.launching import Launching
 from src.sweep.plan import Search
 from src.sweep.request import read_request
-from src.sweep.search import build_spec
+from src.sweep.specification import build_spec
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import Store
 
@@ -150,7 +150,7 @@ class Stage:
         )
         stage = cls(search, store, storage, parent)
         for arm in search.arms:
-            stage.studies.append(ArmStudy.open(storage, url, build_spec(search, arm, {}, store)))
+            stage.studies.append(ArmStudy.open(storage, url, build_spec(search, arm, {}, {})))
         return stage
 
     def run_trial(
