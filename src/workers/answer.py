@@ -9,7 +9,7 @@ from typing import Any
 import cloudpickle
 from hydra.core.utils import JobReturn, JobStatus
 
-from src.workers.errors import JobResultError, JobTraceback
+from src.workers.errors import JobResultError, JobTraceback, WorkerStartError
 
 
 def pack_answer(result: JobReturn) -> bytes:
@@ -82,6 +82,11 @@ def _refuse(kind: str, problem: Exception) -> JobResultError:
 
 
 def wants_new_process(result: JobReturn) -> bool:
-    """Returns whether a job has said, by `new_process` in what it returned, that its process is of no more use."""
+    """Returns whether a job's process is of no more use.
+
+    The job has said so, by `new_process` in what it returned; or the process could not be made ready for any job.
+    """
     value = result._return_value
+    if isinstance(value, WorkerStartError):
+        return True
     return isinstance(value, dict) and bool(value.get("new_process"))

@@ -13,6 +13,8 @@ from src.workers.output import read_tail
 
 #: Lines of a dead job's output that its error repeats.
 _TAIL_LINES = 20
+#: How Python's fault handler begins; what follows is the stack, the innermost call first.
+_CRASH = "Fatal Python error: "
 #: What libraries print when memory runs out, shortly before they abort the process.
 _MEMORY_SIGNS = re.compile(r"std::bad_alloc|resource[ _]exhausted|out of memory|MemoryError", re.IGNORECASE)
 
@@ -55,7 +57,8 @@ class WorkerLost(Exception):
             limit: Seconds that the job was allowed.
         """
         path, lines = self._read_output()
-        printed = quote_output(path, "\n".join(lines[-_TAIL_LINES:]))
+        lines = _shorten(lines)
+        printed = quote_output(path, "\n".join(lines))
         if self.cause is Cause.TIMEOUT:
             return JobTimeoutError(
                 f"The job was killed after {limit:g} seconds: it did not end when its time was over.{printed}",
@@ -80,6 +83,15 @@ class WorkerLost(Exception):
         if self.note is not None and self.note.output is not None:
             return Path(self.note.output), read_tail(Path(self.note.output), self.note.offset)
         return self.log, [] if self.log is None else read_tail(self.log)
+
+
+def _shorten(lines: list[str]) -> list[str]:
+    """Returns the last lines; where Python added where it was when it crashed, those before that and its innermost."""
+    for index in reversed(range(len(lines))):
+        if lines[index].startswith(_CRASH):
+            half = _TAIL_LINES // 2
+            return [*lines[max(0, index - half) : index], *lines[index : index + half]]
+    return lines[-_TAIL_LINES:]
 
 
 def count_kernel_kills() -> int:

@@ -15,13 +15,14 @@ import shutil
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, run_job
+from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -75,7 +76,12 @@ def limit_memory(gigabytes: float) -> None:
     The limit is on data (RLIMIT_DATA), not on addresses (RLIMIT_AS): TensorFlow and CUDA reserve far more addresses
     than they ever use.
     """
-    resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 1e9), int(gigabytes * 1e9)))
+    limit = int(gigabytes * 1e9)
+    _, allowed = resource.getrlimit(resource.RLIMIT_DATA)
+    if allowed != resource.RLIM_INFINITY:
+        # A batch system may have set a lower one already, which cannot be raised.
+        limit = min(limit, allowed)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def work(overrides: Sequence[str], number: int, note: str, capture: bool) -> bytes:
@@ -128,13 +134,17 @@ def _name_folder(config: DictConfig) -> Path:
 
 
 def _run(errand: Errand, config: DictConfig) -> JobReturn:
-    return run_job(
+    result = run_job(
         hydra_context=errand.context,
         task_function=_contain(errand.task_function),
         config=config,
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
     )
+    if result.status is not JobStatus.COMPLETED:
+        # The parent may show the message alone; who looks into the job's folder wants to know where it came from.
+        traceback.print_exception(result._return_value)
+    return result
 
 
 def _contain(task_function: TaskFunction) -> TaskFunction:

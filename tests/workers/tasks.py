@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -164,6 +165,25 @@ def end(config: Any) -> Any:
         case "memory":
             return len(bytearray(10**9))
     return os.getpid()
+
+
+def fail_once() -> None:
+    """Is preloaded: fails in the first process."""
+    path = Path(os.environ["MEETING"]) / "failed"
+    if not path.exists():
+        path.touch()
+        raise OSError("the drive is away")
+
+
+def ignore_being_asked(config: Any) -> None:
+    """Does not end, not even when it is asked to; nor does the process that it has started."""
+    if config.x == 0:
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen(["sleep", "600"])
+    (Path(config.meeting) / "pids").write_text(f"{os.getpid()} {child.pid}", encoding="utf-8")
+    while True:
+        time.sleep(1)
 
 
 def print_in_every_way(config: Any) -> None:

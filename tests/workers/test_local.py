@@ -102,6 +102,7 @@ def test_a_process_that_is_killed_costs_its_own_job_alone(
     jobs: list[Future[list[JobReturn]]] = [
         threads.submit(workers.run, [[f"x={x}", f"meeting={meeting}"]], x) for x in (0, 1)
     ]
+    tasks.wait_for(folder / "0" / "output.log")
     killed, spared = (int(tasks.wait_for(meeting / f"pid-{x}")) for x in (0, 1))
     os.kill(killed, signal.SIGKILL)
     error = get_error(jobs[0].result()[0])
@@ -165,6 +166,13 @@ def test_an_exception_comes_back_as_it_is_or_as_what_can_be_told_of_it(open_work
     assert ["in end" in str(error.__cause__) for error in (value, fragile, held)] == [True] * 3
 
 
+def test_an_exception_is_told_where_the_job_prints(open_workers: OpenWorkers, folder: Path) -> None:
+    get_error(open_workers(tasks.end).run([["x=value"]], 0)[0])
+    log = (folder / "0" / "output.log").read_text(encoding="utf-8")
+    assert log.startswith("the last words\nTraceback")
+    assert log.endswith("ValueError: no good\n")
+
+
 def test_a_value_that_cannot_be_sent_fails_its_own_job(open_workers: OpenWorkers) -> None:
     workers = open_workers(tasks.end)
     lock, unreadable, well = workers.run([["x=lock"], ["x=unreadable"], []], 0)
@@ -189,18 +197,53 @@ def test_a_process_that_dies_for_want_of_memory_is_known_by_its_last_words(open_
     assert "was killed by SIGABRT; memory had run out." in str(error)
 
 
-def test_a_job_that_takes_too_long_is_killed_and_the_next_one_runs(open_workers: OpenWorkers, meeting: Path) -> None:
+def test_a_job_that_takes_too_long_is_killed_and_the_next_one_runs(
+    open_workers: OpenWorkers, meeting: Path, threads: ThreadPoolExecutor, folder: Path
+) -> None:
     workers = open_workers(tasks.wait_for_go, reuse=True)
-    workers.kill_after = 0.2
-    error = get_error(workers.run([["x=0", f"meeting={meeting}"]], 0)[0])
+    job = threads.submit(workers.run, [["x=0", f"meeting={meeting}"]], 0)
+    tasks.wait_for(folder / "0" / "output.log")
+    # It has taken longer than this already.
+    workers.kill_after = 0.01
+    error = get_error(job.result()[0])
     assert isinstance(error, JobTimeoutError)
-    assert "killed after 0.2 seconds" in str(error)
+    assert "killed after 0.01 seconds" in str(error)
     assert "job 0 waits" in str(error)
     assert error.pid == int(tasks.wait_for(meeting / "pid-0"))
     assert not tasks.is_alive(error.pid)
     workers.kill_after = None
     (meeting / "go-1").write_text("done", encoding="utf-8")
     assert get_values(workers.run([["x=1", f"meeting={meeting}"]], 1)) == ["done"]
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_job_that_cannot_be_asked_to_end_is_killed_with_all_that_it_has_started(
+    open_workers: OpenWorkers, meeting: Path, threads: ThreadPoolExecutor, reuse: bool
+) -> None:
+    workers = open_workers(tasks.ignore_being_asked, reuse=reuse)
+    job = threads.submit(workers.run, [["x=1", f"meeting={meeting}"]], 0)
+    pids = [int(pid) for pid in tasks.wait_for(meeting / "pids").split()]
+    # The limit may be set while the job runs.
+    workers.kill_after = 0.1
+    assert isinstance(get_error(job.result()[0]), JobTimeoutError)
+    tasks.wait_until_gone(*pids)
+    workers.kill_after = None
+    assert get_values(workers.run([["x=0"]], 1)) == [None]
+
+
+def test_an_error_repeats_nothing_of_an_earlier_job_in_the_same_folder(open_workers: OpenWorkers, folder: Path) -> None:
+    workers = open_workers(tasks.end)
+    get_error(workers.run([["x=value"]], 0)[0])
+    error = get_error(workers.run([["x=kill"]], 0)[0])
+    assert str(error).endswith(f"({folder / '0' / 'output.log'}):\nthe last words")
+    assert (folder / "0" / "output.log").read_text(encoding="utf-8").count("the last words") == 2
+
+
+def test_four_threads_share_two_slots(open_workers: OpenWorkers, folder: Path, threads: ThreadPoolExecutor) -> None:
+    workers = open_workers(tasks.tell_pid, n_jobs=2, reuse=True)
+    jobs = [threads.submit(workers.run, [[]], number) for number in range(12)]
+    assert len({get_values(job.result())[0] for job in jobs}) == 2
+    assert sorted(int(path.name) for path in folder.iterdir()) == list(range(12))
 
 
 def test_stopping_kills_every_process_and_fails_every_job(
@@ -234,6 +277,16 @@ def test_a_job_says_what_kept_its_process_from_getting_ready(open_workers: OpenW
     assert isinstance(error, WorkerStartError)
     assert "ModuleNotFoundError: No module named 'no_such_module'" in str(error)
     assert "hydra.launcher.preload" in str(error)
+
+
+def test_a_process_that_did_not_get_ready_is_replaced_for_the_next_job(
+    open_workers: OpenWorkers, meeting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEETING", str(meeting))
+    workers = open_workers(tasks.square, preload=["tests.workers.tasks:fail_once"], reuse=True)
+    unready, well = workers.run([["x=2"], ["x=3"]], 0)
+    assert "OSError: the drive is away" in str(get_error(unready))
+    assert get_values([well]) == [9]
 
 
 def test_processes_that_die_at_their_start_fail_the_job(open_workers: OpenWorkers) -> None:
