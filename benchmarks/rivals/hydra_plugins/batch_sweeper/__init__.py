@@ -1,0 +1,1 @@
+"""The rival of fitgap's sweeper, found by Hydra where `benchmarks/rivals` is on the path."""
