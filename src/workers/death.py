@@ -61,7 +61,7 @@ class WorkerLost(Exception):
         printed = quote_output(path, "\n".join(lines))
         if self.cause is Cause.TIMEOUT:
             return JobTimeoutError(
-                f"The job was killed after {limit:g} seconds: it did not end when its time was over.{printed}",
+                f"The job was killed after {limit or 0:g} seconds: it did not end when its time was over.{printed}",
                 pid=self.pid,
             )
         if self.cause is Cause.STOPPED:

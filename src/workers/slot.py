@@ -39,6 +39,7 @@ class Slot:
         self._folder = folder
         self._stopped = stopped
         self._reuse = reuse
+        self._closed = False
         self._guard = threading.Lock()
         self._numbers = itertools.count()
         self._ready: WorkerPool | None = None
@@ -48,14 +49,14 @@ class Slot:
     def warm(self) -> None:
         """Has a process ready for the next job, or on its way."""
         with self._guard:
-            if self._ready is None and not self._stopped.is_set():
+            if self._ready is None and not self._is_over():
                 self._ready = self._make()
 
     def run(self, overrides: Sequence[str], number: int, limit: Callable[[], float | None]) -> JobReturn:
         """Runs a job and returns how it ended; `limit` returns the seconds that it may take at present."""
         for attempt in range(_ATTEMPTS):
             kills = count_kernel_kills()
-            if self._stopped.is_set():
+            if self._is_over():
                 lost = WorkerLost(Cause.STOPPED, None, pid=None, exitcode=None, log=None)
                 return fail_job(overrides, lost.explain())
             pool = self._take()
@@ -96,11 +97,16 @@ class Slot:
     def close(self) -> None:
         """Ends the slot's processes and waits for them."""
         with self._guard:
+            # A job that still runs loses its process, and must not get another one.
+            self._closed = True
             pools, self._ready = list(self._pools), None
         for pool in pools:
             self._dismiss(pool)
         for thread in self._leaving:
             thread.join()
+
+    def _is_over(self) -> bool:
+        return self._closed or self._stopped.is_set()
 
     def _make(self) -> WorkerPool:
         pool = self._make_pool(self._folder / f"process-{next(self._numbers)}.log")

@@ -342,3 +342,14 @@ def test_workers_that_were_closed_can_be_used_again(open_workers: OpenWorkers) -
     workers.close()
     workers.close()
     assert get_values(workers.run([["x=3"]], 1)) == [9]
+
+
+def test_closing_ends_the_jobs_that_still_run(
+    open_workers: OpenWorkers, meeting: Path, threads: ThreadPoolExecutor
+) -> None:
+    workers = open_workers(tasks.wait_for_go, reuse=True)
+    running, waiting = (threads.submit(workers.run, [[f"x={x}", f"meeting={meeting}"]], x) for x in (0, 0))
+    pid = int(tasks.wait_for(meeting / "pid-0"))
+    workers.close()
+    assert [type(get_error(job.result()[0])) for job in (running, waiting)] == [WorkerDiedError] * 2
+    assert not tasks.is_alive(pid)
