@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -19,17 +20,21 @@ _BFLOAT16_FEATURES = re.compile(r"\b(avx512_bf16|amx_bf16|bf16)\b")
 #: First compute capability of NVIDIA GPUs with bfloat16 (Ampere).
 _BFLOAT16_CAPABILITY = (8, 0)
 
+_num_frozen = 0
+
 
 def load_tensorflow() -> None:
     """Imports TensorFlow without the lines that it logs at every import, and lets GPU memory grow as it is needed.
 
     `TF_CPP_MIN_LOG_LEVEL` silences only what is logged after the import; the rest is written to the process's stderr
     by the C++ library, so stderr itself is turned aside for the time of the import, and shown if the import fails.
+
+    What is imported stays for good. That no garbage is looked for meanwhile saves a fifth of the import's time.
     """
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet_stderr():
+    with _quiet_stderr(), _without_collector():
         import tensorflow as tf
 
         for gpu in tf.config.list_physical_devices("GPU"):
@@ -74,11 +79,53 @@ def begin_run(*, seed: int, precision: str, deterministic: bool) -> None:
     import keras
     import tensorflow as tf
 
-    keras.backend.clear_session()
+    _forget_gradients()
+    keras.backend.clear_session(free_memory=False)
+    _collect_garbage()
     keras.config.set_dtype_policy(POLICIES[precision])
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def _forget_gradients() -> None:
+    """Drops the custom gradients of earlier trainings, each of which would keep a whole training alive.
+
+    TensorFlow registers one whenever a function that has its own gradient is traced: for the sum over replicas in
+    every training step, for each swish of an EfficientNet. It never drops any, and through it neither the traced graph
+    nor, with the graph, weights and optimizer on the device.
+    """
+    from tensorflow.python.framework import ops
+
+    registry: dict[str, object] = getattr(ops.gradient_registry, "_registry", {})
+    for name in [name for name in registry if name.startswith("CustomGradient-")]:
+        del registry[name]
+
+
+def _collect_garbage() -> None:
+    """Frees what earlier trainings have left in cycles.
+
+    What modules hold, half a million objects, would take half a second to look through before each training. It is set
+    aside as soon as it is there: before the first training, and before the second what the first one has imported.
+    """
+    global _num_frozen
+    gc.collect()
+    if _num_frozen < 2:
+        _num_frozen += 1
+        gc.freeze()
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Looks for no garbage during the block, nor later among what it has left."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,6 +174,25 @@ def test_a_run_forgets_the_names_of_the_one_before() -> None:
     for _ in range(2):
         begin_run(seed=0, precision="float32", deterministic=False)
         assert keras.layers.Dense(1).name == "dense"
+
+
+@pytest.mark.usefixtures("_float32_afterwards")
+@pytest.mark.parametrize("activation", ["relu", "swish"])
+def test_a_run_frees_the_weights_of_the_one_before(activation: str) -> None:
+    left = []
+    for _ in range(3):
+        begin_run(seed=0, precision="float32", deterministic=False)
+        assert [reference() for reference in left] == [None] * len(left)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, activation=activation)])
+        model.compile("adam", "mse")
+        model.fit(np.zeros((8, 3)), np.zeros((8, 4)), verbose=0)
+        left.append(weakref.ref(model.weights[0].value))
+        del model
+
+
+def test_what_was_imported_is_no_longer_searched_for_garbage(tmp_path: Path) -> None:
+    code = f"{START}; import gc; print(gc.get_freeze_count() > 100_000, gc.isenabled())"
+    assert run_python(code, tmp_path).stdout == "True True\n"
 
 
 @pytest.mark.usefixtures("_float32_afterwards")
