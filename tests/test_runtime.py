@@ -186,7 +186,8 @@ def test_a_run_frees_the_weights_of_the_one_before(activation: str) -> None:
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, activation=activation)])
         model.compile("adam", "mse")
         model.fit(np.zeros((8, 3)), np.zeros((8, 4)), verbose=0)
-        left.append(weakref.ref(model.weights[0].value))
+        # The handle, which graphs capture, is what keeps the memory on the device.
+        left.append(weakref.ref(model.weights[0].value.handle))
         del model
 
 
