@@ -31,7 +31,7 @@ APPS = Path(__file__).parent / "apps"
 MISBEHAVING, PARABOLOID = APPS / "misbehaving.py", APPS / "paraboloid.py"
 
 #: How long anything may take before a test gives up waiting for it.
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,17 @@ class Site:
 
     def start(self, app: Path, *overrides: str) -> subprocess.Popen[str]:
         """Starts a search in a process of its own, which leads a process group; its output can be read."""
+        return self._start(self.folder, str(app), *self.arguments(*overrides))
+
+    def train(self, *overrides: str) -> subprocess.Popen[str]:
+        """Starts `python -m src.train` in the project's root; what it writes lies here all the same."""
+        places = [f"hydra.sweep.dir={self.folder / 'output'}", f"tracking.uri={self.uri}"]
+        return self._start(PROJECT_ROOT, "-m", "src.train", *self.arguments(*places, *overrides))
+
+    def _start(self, working_folder: Path, *arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, str(app), *self.arguments(*overrides)],
-            cwd=self.folder,
+            [sys.executable, *arguments],
+            cwd=working_folder,
             env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
