@@ -77,7 +77,7 @@ def open_study(storage: BaseStorage, url: str, spec: StudySpec, points: Sequence
         first = kept.get(attributes.POINTS, []) if resumed else points
         openings = int(kept.get(attributes.OPENINGS, 0))
         study.set_user_attr(attributes.OPENINGS, openings + 1)
-    listed = PointList([*first, *grid])
+    listed = PointList.of_grid(first, grid) if is_grid else PointList(first)
     begun = sum(attributes.RETRY_OF not in trial.user_attrs for trial in trials)
     limit = begun + len(listed.remaining(trials)) if is_grid else spec.n_trials
     return Opening(study_id, resumed, _choose_seed(spec, len(trials), openings), listed, min(spec.n_trials, limit))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -25,6 +25,12 @@ class PointList:
         self._settled: set[int] = set()
         for point in points:
             self._points.setdefault(_key(point), point)
+
+    @classmethod
+    def of_grid(cls, first: Iterable[Mapping[str, Any]], grid: Sequence[Mapping[str, Any]]) -> PointList:
+        """Returns the points of a grid, those before the others that agree with a point to be tried first."""
+        wanted = [set(_key(point)) for point in first]
+        return cls([*(point for keys in wanted for point in grid if keys <= set(_key(point))), *grid])
 
     def remaining(self, trials: Iterable[FrozenTrial]) -> list[Mapping[str, Any]]:
         """Returns the points that no trial has tried or has been given; `trials` are all of the study."""

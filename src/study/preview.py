@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 
 from src.study.address import sqlite_path
+from src.study.points import PointList
 from src.study.pruners import build_pruner
 from src.study.samplers import build_sampler
 from src.study.space import SearchSpace
@@ -48,8 +48,8 @@ def sample_points(spec: StudySpec, points: Sequence[Mapping[str, Any]], count: i
     study = optuna.create_study(storage=InMemoryStorage(), sampler=sampler, directions=directions)
     planned = [dict(point) for point in points]
     if spec.sampler == "grid":
-        grid = (point for point in spec.space.points(spec.fixed) if point not in planned)
-        planned += list(itertools.islice(grid, count))
+        listed = PointList.of_grid(planned, spec.space.points(spec.fixed)).remaining([])
+        planned = [dict(point) for point in listed[: len(planned) + count]]
         count = 0
     for point in planned:
         study.enqueue_trial(point)

@@ -224,6 +224,18 @@ def test_a_grid_tries_every_point_once(open_study: Open, run_trial: Run) -> None
     assert again.ask(Owner.current()) is None
 
 
+def test_a_grid_begins_with_the_points_that_agree_with_those_to_be_tried_first(
+    open_study: Open, run_trial: Run
+) -> None:
+    study = open_study([{"b": "v"}], space=("a=choice(1,2)", "b=choice(u,v)"), sampler="grid", n_trials=20)
+    tried = []
+    while (ask := run_trial(study)) is not None:
+        tried.append(tuple(ask.values.values()))
+    assert tried == [(1, "v"), (2, "v"), (1, "u"), (2, "u")]
+    # Whoever waits for more would wait for ever.
+    assert study.counts().counted == study.spec.n_trials
+
+
 def test_a_grid_may_be_cut_and_goes_on_where_another_sampler_ended(open_study: Open, run_trial: Run) -> None:
     space = ("x=range(0.1,0.5,0.1)", "k=choice(a,b)")
     values = []
