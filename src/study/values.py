@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.override_parser.types import Quote, QuotedString, Transformer
 
 #: Strings that Hydra's grammar reads as they stand; any other is quoted.
-_PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 #: Words that Hydra's grammar reads as something else than a string.
 _WORDS = {"true", "false", "null", "nan", "inf"}
 

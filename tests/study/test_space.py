@@ -360,3 +360,9 @@ def test_equal_spaces_have_equal_records_and_different_ones_do_not() -> None:
     lines = ["x=interval(1, 8)", "x=int(interval(1, 8))", "x=choice(1, 8)", "x=choice('1', '8')", "x=interval(1, 8.1)"]
     lines += ["x=tag(log, interval(1, 8))", "x=range(1, 9, 7)", "x=float(range(1, 9, 7))", "x=choice(8, 1)"]
     assert len({space(line).to_record()["x"] for line in lines}) == len(lines)
+
+
+@pytest.mark.parametrize("text", ["grün", "日本", "a b", "it's", "a\\b", "${x}", "null"])
+def test_a_text_of_any_kind_comes_back_from_its_override(text: str) -> None:
+    override = Dimension("k", CategoricalDistribution([text, "other"]), "").override(text)
+    assert str(parse(override).value()) == text
