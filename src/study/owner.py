@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 from dataclasses import asdict, dataclass
@@ -34,8 +35,7 @@ class Owner:
     @classmethod
     def current(cls) -> Owner:
         """Returns this process as an owner."""
-        pid = os.getpid()
-        return cls(_name_host(), pid, psutil.Process(pid).create_time())
+        return _describe(os.getpid())
 
     @classmethod
     def from_dict(cls, data: Any) -> Owner | None:
@@ -57,7 +57,7 @@ class Owner:
     @property
     def is_dead(self) -> bool:
         """Whether it is a process of this machine that has ended; of other machines this is not known."""
-        if not self.is_here:
+        if not self.is_here or self == Owner.current():
             return False
         try:
             process = psutil.Process(self.pid)
@@ -68,6 +68,12 @@ class Owner:
             return True
         except psutil.AccessDenied:
             return False
+
+
+@functools.cache
+def _describe(pid: int) -> Owner:
+    # Once: a process seems to have begun at another time when the machine's clock is set, and must know itself then.
+    return Owner(_name_host(), pid, psutil.Process(pid).create_time())
 
 
 def _name_host() -> str:
