@@ -11,7 +11,7 @@ def parse_until(text: str, now: datetime | None = None) -> datetime:
     """Returns the moment that `hydra.sweeper.until` names: `06:30` is the next time that the clock shows it.
 
     Args:
-        text: `HH:MM`, or `YYYY-MM-DD HH:MM`, in local time.
+        text: `HH:MM`, or `YYYY-MM-DD HH:MM`, in local time unless a time zone is added: `2026-11-21 06:30+01:00`.
         now: The present moment, in local time.
 
     Raises:
@@ -22,12 +22,13 @@ def parse_until(text: str, now: datetime | None = None) -> datetime:
         clock = datetime.strptime(text.strip(), "%H:%M")
     except ValueError:
         try:
-            return datetime.fromisoformat(text.strip())
+            moment = datetime.fromisoformat(text.strip())
         except ValueError:
             raise ConfigError(
                 f"hydra.sweeper.until must be a clock time, but got {text!r}. Write '06:30' or '2026-11-21 06:30', in "
                 "quotes."
             ) from None
+        return moment if moment.tzinfo is None else moment.astimezone().replace(tzinfo=None)
     moment = now.replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0)
     return moment if moment > now else moment + timedelta(days=1)
 

@@ -25,6 +25,11 @@ def test_a_clock_time_is_the_next_moment_at_which_the_clock_shows_it(text: str, 
     assert parse_until(text, NOW) == moment
 
 
+def test_a_moment_with_a_time_zone_can_be_compared_to_the_clock() -> None:
+    assert parse_until("2026-11-21T06:30+00:00", NOW) == parse_until("2026-11-21T05:30-01:00", NOW)
+    assert parse_until("2026-11-21T06:30+00:00", NOW).tzinfo is None
+
+
 @pytest.mark.parametrize("text", ["390", "half past six", "25:00", ""])
 def test_what_is_no_clock_time_is_refused_with_how_to_write_one(text: str) -> None:
     with pytest.raises(ConfigError, match=r"hydra\.sweeper\.until.*'06:30'.*in quotes"):
