@@ -63,4 +63,5 @@ def find_model_runs(store: Store, run_id: str, *, nested: bool) -> list[str]:
     if not nested:
         return [run_id]
     children = load_children(store, run_id, histories=False)
-    return [child.run_id for child in children if child.tags.get("fitgap.state") == COMPLETE]
+    # Repetitions of the winner lie there as well, and keep no model.
+    return [child.run_id for child in children if child.kind == "seed" and child.tags.get("fitgap.state") == COMPLETE]

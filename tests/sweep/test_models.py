@@ -35,7 +35,7 @@ def keep(stage: Stage, *, nested: bool = False) -> None:
 
 
 def add_seeds(stage: Stage, view: TrialView) -> list[str]:
-    """Adds two complete runs below a trial's, each with a model, and one that failed."""
+    """Adds two complete runs below a trial's, each with a model, one that failed, and a repetition without a model."""
     run_ids = []
     for state in ("complete", "complete", "failed"):
         tags = {"fitgap.kind": "seed", "fitgap.state": state}
@@ -44,6 +44,8 @@ def add_seeds(stage: Stage, view: TrialView) -> list[str]:
         if state == "complete":
             log_model(stage, run.run_id)
             run_ids.append(run.run_id)
+    tags = {"fitgap.kind": "repetition", "fitgap.state": "complete"}
+    start_run(stage.store, name="repetition", tags=tags, parent_run_id=view.run_id).finish()
     return run_ids
 
 
