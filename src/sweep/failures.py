@@ -56,9 +56,22 @@ class FailurePolicy:
                 f"{self.consecutive} trials failed one after another (hydra.sweeper.max_consecutive_failures="
                 f"{self.max_consecutive})"
             )
-        if self.max_rate is not None and self.failed > self.max_rate * self.planned:
+        if self._exceeds_rate:
             return (
                 f"{self.failed} of {self.planned} planned trials failed (hydra.sweeper.max_failure_rate="
                 f"{self.max_rate:g})"
             )
         return None
+
+    def describe_remedy(self) -> str:
+        """Returns what to do once the search has ended: of what has failed, a rate is not forgotten by a restart."""
+        if self._exceeds_rate:
+            return (
+                "Mend the cause, and since what has failed stays counted, run the command again with a higher "
+                "hydra.sweeper.max_failure_rate or n_trials; or begin anew with hydra.sweeper.study_name=NAME."
+            )
+        return "Mend the cause and run the command again: it goes on with what is there."
+
+    @property
+    def _exceeds_rate(self) -> bool:
+        return self.max_rate is not None and self.failed > self.max_rate * self.planned

@@ -188,4 +188,6 @@ class SearchLoop:
         retry = written is None or self.failures.wants_retry(outcome, lost.attempt)
         view = study.tell(lost.number, outcome, retry=retry)
         self._recorder.record(arm.name, study, view, outcome)
+        if not retry:
+            self.failures.count(outcome, f"{arm.name} #{lost.number}")
         self._monitor.warn(f"{arm.name} #{lost.number}: {outcome.state}" + (", will be run again" if retry else ""))

@@ -13,6 +13,7 @@ from src.study.study import ArmStudy
 from src.study.view import TrialView
 from src.sweep.job import JobRunner, Trial
 from src.sweep.plan import Search
+from src.sweep.signals import Interruption
 from src.sweep.slots import Slots
 from src.tracking.run import TrackedRun
 
@@ -29,10 +30,12 @@ def repeat_winner(
     found: Sequence[Sequence[str]],
     runner: JobRunner,
     parent: TrackedRun,
+    interruption: Interruption,
 ) -> None:
     """Trains the best configuration of a finished search again, as often as asked, and records mean and spread.
 
-    Repetitions that an earlier process has finished are not run again. They appear below the winner's own run.
+    Repetitions that an earlier process has finished are not run again. They appear below the winner's own run. Whoever
+    interrupts the search ends them as well: once after those that run, twice at once.
     """
     number = search.settings.repeat_winner
     if not number or len(search.objectives.names) > 1:
@@ -51,10 +54,13 @@ def repeat_winner(
         inline=search.launching.inline,
     )
     waiting = [seed for seed in seeds if str(seed) not in done]
-    while waiting or slots.running:
-        while waiting and slots.free:
+    while slots.running or (waiting and not interruption.requests):
+        while waiting and slots.free and not interruption.requests:
             seed = waiting.pop(0)
             slots.submit((seed, _describe_trial(search, index, study, view, found[index], seed)))
+        if interruption.at_once and not runner.stopped:
+            runner.stopped = True
+            search.launching.stop()
         for (seed, _), outcome in slots.wait(0.2):
             if outcome.state != COMPLETE:
                 search.console.print(f"seed {seed}: {outcome.state}: {outcome.error}", style="red")

@@ -66,7 +66,6 @@ def execute_search(search: Search) -> Conclusion | None:
         parent = open_parent(search, opened.store, opened.studies, opened.preparation.warnings)
         # After the parent run has been resumed: what a dead process has left of it is ours now.
         reconcile(opened.store)
-        _print_start(search, opened, parent)
         try:
             return _execute(search, opened, parent)
         finally:
@@ -76,19 +75,20 @@ def execute_search(search: Search) -> Conclusion | None:
 
 
 def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | None:
-    interruption = Interruption()
+    interruption, found = Interruption(), opened.preparation.overrides
     state, reason = "failed", ""
     conclusion: Conclusion | None = None
-    loop = _build_loop(search, opened, parent, interruption)
     try:
+        _print_start(search, opened, parent)
+        loop = _build_loop(search, opened, parent, interruption)
         with interruption.listen(inline=search.launching.inline):
             reason = loop.run()
             if not interruption.requests and loop.failure is None:
                 state = "complete"
                 if parent.run is not None:
-                    repeat_winner(search, opened.studies, opened.preparation.overrides, loop.runner, parent.run)
+                    repeat_winner(search, opened.studies, found, loop.runner, parent.run, interruption)
         if interruption.requests:
-            state = "interrupted"
+            state, reason = "interrupted", "interrupted"
     except KeyboardInterrupt:
         state = "interrupted"
         raise
@@ -96,15 +96,12 @@ def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | No
         if parent.run is None:
             search.console.print("The process that leads this search will report on it.", style="dim")
         else:
-            found = opened.preparation.overrides
             conclusion = conclude_search(search, opened.store, parent.run, opened.studies, state, reason, found)
     interruption.pass_on()
     if loop.failure is not None:
-        reasons = "\n".join(f"  {text}" for text in loop.failures.reasons[-5:])
-        raise FailedTrialsError(
-            f"The search was ended: {loop.failure}. The last of them:\n{reasons}\nMend the cause and run the command "
-            "again: it goes on with what is there."
-        )
+        reasons = "".join(f"\n  {text}" for text in loop.failures.reasons[-5:])
+        what = f" The last of them:{reasons}\n" if reasons else " "
+        raise FailedTrialsError(f"The search was ended: {loop.failure}.{what}{loop.failures.describe_remedy()}")
     return conclusion
 
 
