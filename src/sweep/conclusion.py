@@ -27,7 +27,7 @@ from src.sweep.selection import RETRIED_TAG
 from src.sweep.subject import Subject
 from src.sweep.trials_table import write_trials
 from src.sweep.winner import CONFIG_NAME, winner_command, write_winner
-from src.tracking.records import load_run
+from src.tracking.records import load_children, load_run
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
 from src.tracking.sweeps import add_to_run
@@ -140,12 +140,13 @@ class _Ending:
                 ranking = study.front() if several else study.ranking()
                 if ranking:
                     self.best[arm.name] = ranking[0]
-        for views in self.trials.values():
-            repeated = {view.retry_of for view in views}
-            with self.finale.attempt("Trials that were run again count as failed"):
-                for view in views:
-                    if view.number in repeated and view.run_id is not None:
-                        add_to_run(self.store, view.run_id, tags={RETRIED_TAG: "true"})
+        repeated = {(arm, str(view.retry_of)) for arm, views in self.trials.items() for view in views}
+        with self.finale.attempt("Trials that were run again count as failed"):
+            # By their numbers: of a trial that was lost, the study may know the run of one of its seeds alone.
+            for record in load_children(self.store, self.parent.run_id, histories=False):
+                place = (record.tags.get("fitgap.arm", ""), record.tags.get("fitgap.trial_number", ""))
+                if place in repeated and RETRIED_TAG not in record.tags:
+                    add_to_run(self.store, record.run_id, tags={RETRIED_TAG: "true"})
 
     def measure_best(self) -> None:
         """Measures the best trial of each arm on the test images; before this nothing could choose by what it shows."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobStatus
 
 from src.config.sweeper import SweeperConfig
 from src.ending import COMPLETE, FAILED, INTERRUPTED, LOST, OOM, PRUNED, TIMEOUT
-from src.errors import TrackingError
+from src.errors import ConfigError, FitgapError, TrackingError
 from src.explanation import describe_error
 from src.study.outcome import Outcome
 from src.study.storage import HEARTBEAT_SECONDS
@@ -96,9 +97,22 @@ class JobRunner:
     def _run_seeds(self, trial: Trial) -> Outcome:
         """Runs a trial once with each seed, under a run of its own that holds the mean."""
         recorder = SeedRecorder(self.store, self.parent_run_id, trial.name, trial.arm.name, trial.ask)
+        try:
+            mean = average(self._train_seeds(trial, recorder), recorder.run_id)
+        except Exception as error:
+            # The storage of the studies is away, or the disk is full: the run must not stay open.
+            recorder.finish(to_outcome(error))
+            raise
+        recorder.finish(mean)
+        return mean
+
+    def _train_seeds(self, trial: Trial, recorder: SeedRecorder) -> list[Outcome]:
+        """Returns the outcomes of a trial's seeds, until one did not complete, or the pruner saw enough of them."""
         outcomes: list[Outcome] = []
         for index, seed in enumerate(self.settings.seeds):
             name = f"seed-{seed}"
+            # Until the seed has named its own: should its process die before, that of the last seed is long closed.
+            trial.study.set_run_id(trial.ask.number, recorder.run_id)
             outcome = self._run_job(
                 trial, trial.folder / name, f"{trial.subdir}/{name}", recorder.run_id, f"{trial.name} seed {seed}", seed
             )
@@ -111,9 +125,7 @@ class JobRunner:
                 if index + 1 < len(self.settings.seeds) and trial.study.should_prune(trial.ask.number):
                     outcomes.append(Outcome(PRUNED, {}))
                     break
-        mean = average(outcomes, recorder.run_id)
-        recorder.finish(mean)
-        return mean
+        return outcomes
 
     def _run_job(
         self,
@@ -165,20 +177,20 @@ class JobRunner:
             result = self.launching.launch(overrides, trial.ask.number)
         except Exception as error:
             # Some launchers raise where a job's process died.
-            return self._settle_death(trial, error, folder, counts=counts)
+            return self._settle_death(trial, error, folder, parent_run_id, counts=counts)
         returned: Any = result._return_value
         if result.status is JobStatus.COMPLETED:
             return Outcome.from_dict(returned)
-        return self._settle_death(trial, returned, folder, counts=counts)
+        return self._settle_death(trial, returned, folder, parent_run_id, counts=counts)
 
-    def _settle_death(self, trial: Trial, error: object, folder: Path, *, counts: bool) -> Outcome:
+    def _settle_death(self, trial: Trial, error: object, folder: Path, parent_run_id: str, *, counts: bool) -> Outcome:
         """Returns the outcome of a job that returned nothing, and closes the run that it could not close any more."""
         # The job may have come to its end before its process died.
         outcome = Outcome.read(folder / OUTCOME) or to_outcome(error)
         if outcome.state == LOST and self.stopped:
             outcome = replace(outcome, state=INTERRUPTED, error="ended by the user")
         run_id = trial.study.view(trial.ask.number).run_id if counts else None
-        if run_id is not None and outcome.run_id is None and self.application.records_runs:
+        if run_id not in (None, parent_run_id) and outcome.run_id is None and self.application.records_runs:
             # Where the store is away, the next look at what dead processes have left closes it.
             with suppress(TrackingError):
                 close_dead_run(self.store, run_id, outcome.state, outcome.error or outcome.state)
@@ -195,7 +207,9 @@ def to_outcome(error: object) -> Outcome:
     if kind in _DEATHS:
         return Outcome(OOM if getattr(error, "out_of_memory", False) else LOST, {}, text)
     message = describe_error(error) if isinstance(error, BaseException) else None
-    return Outcome(FAILED, {}, text if message is None else f"ConfigError: {message}")
+    # What is known and none of ours is said of a configuration, which Hydra could not compose.
+    name = kind if isinstance(error, FitgapError | OSError) else ConfigError.__name__
+    return Outcome(FAILED, {}, text if message is None else f"{name}: {message}")
 
 
 #: Names of the exceptions with which launchers say that a job's process died.
@@ -225,8 +239,7 @@ def average(outcomes: Sequence[Outcome], run_id: str) -> Outcome:
 
 def quote(value: str) -> str:
     """Returns a text as a quoted value in Hydra's grammar."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    return QuotedString(value, Quote.single).with_quotes()
 
 
 def read_written(folder: str | None, seeds: Sequence[int]) -> Outcome | None:

@@ -95,14 +95,29 @@ class Recorder:
 
     def _record(self, arm: str, study: ArmStudy, view: TrialView, outcome: Outcome) -> None:
         if not self._records_trials:
-            if outcome.state == LOST and view.run_id and outcome.run_id is None:
-                # The process that would have closed it is gone.
-                close_dead_run(self.store, view.run_id, outcome.state, outcome.error or outcome.state)
+            if outcome.state == LOST and outcome.run_id is None:
+                self._close_lost(arm, view, outcome)
         elif outcome.state != INTERRUPTED:
             self._record_trial(arm, study, view)
         if view.state == COMPLETE:
             self._keeper.consider(study)
         self._log_progress()
+
+    def _close_lost(self, arm: str, view: TrialView, outcome: Outcome) -> None:
+        """Closes the runs of a trial whose process, which would have closed them, is gone."""
+        run_ids = [] if view.run_id is None else [view.run_id]
+        if self.search.settings.seeds:
+            # What the trial names is the run of the seed at which it ended; above it lies that of their mean.
+            records = load_children(self.store, self.parent.run_id, histories=False)
+            run_ids += [
+                record.run_id
+                for record in records
+                if record.status == "RUNNING"
+                and record.tags.get("fitgap.arm") == arm
+                and record.tags.get("fitgap.trial_number") == str(view.number)
+            ]
+        for run_id in dict.fromkeys(run_ids):
+            close_dead_run(self.store, run_id, outcome.state, outcome.error or outcome.state)
 
     def _record_trial(self, arm: str, study: ArmStudy, view: TrialView, run_id: str | None = None) -> None:
         name, objective = f"{arm} #{view.number}", self.search.objectives.names[0]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from src.ending import COMPLETE, STATUSES
+from src.errors import TrackingError
 from src.study.outcome import Outcome
 from src.study.study import Ask
 from src.study.view import TrialView
@@ -28,8 +30,13 @@ class SeedRecorder:
         return self.run.run_id
 
     def finish(self, mean: Outcome) -> None:
-        """Records the mean of the seeds, epoch by epoch where they have epochs, and closes the run."""
-        epochs = average_epochs(self.store, self.run_id)
+        """Records the mean of the seeds, epoch by epoch where they have epochs, and closes the run.
+
+        A store that is away costs the epochs' means alone: hours of training must not fail for a few curves.
+        """
+        epochs: dict[int, dict[str, float]] = {}
+        with suppress(TrackingError):
+            epochs = average_epochs(self.store, self.run_id)
         for epoch, metrics in epochs.items():
             self.run.log_metrics(metrics, step=epoch)
         # What belongs to an epoch has been logged with it.
