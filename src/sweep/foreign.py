@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 
 from src.config.tracking import TrackingConfig
 from src.sweep.application import Checked, Place, Preparation
+from src.sweep.resolution import resolve
 
 
 class ForeignApplication:
@@ -26,19 +27,17 @@ class ForeignApplication:
         self.name = name
 
     def check(self, config: DictConfig) -> Checked:
-        """Returns the configuration, resolved; the application itself knows what is allowed in it.
+        """Returns the configuration; the application itself knows what is allowed in it.
 
         Raises:
             omegaconf.errors.OmegaConfBaseException: An interpolation is broken.
         """
-        config = OmegaConf.create(config)
-        with open_dict(config):
-            config.pop("hydra", None)
-        values = OmegaConf.to_container(config, resolve=True)
+        values = resolve(config)
         return Checked(
             config=config,
             tracking=TrackingConfig(experiment=self.name, log_model=False),
             subject=self.name,
+            # What only a job knows, such as its folder, stays as written: it says nothing of how the job goes.
             settings=dict(_flatten("", values)),
         )
 

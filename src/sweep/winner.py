@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from src.errors import StorageError
 from src.sweep.program import name_program
+from src.sweep.resolution import resolve
 
 #: Name of the file, without its ending: Hydra's name of the configuration in it.
 CONFIG_NAME = "winner"
@@ -59,12 +60,8 @@ def winner_command(folder: Path | None, overrides: Sequence[str] = ()) -> str:
 
 
 def _resolve(config: DictConfig) -> DictConfig:
-    values = OmegaConf.create(config)
-    with open_dict(values):
-        values.pop("hydra", None)
     # As a plain mapping: what is left of the schemas are their values.
-    plain = OmegaConf.create(OmegaConf.to_container(values, resolve=True))
-    assert isinstance(plain, DictConfig)
+    plain = OmegaConf.create(resolve(config))
     tracking = plain.get("tracking")
     if isinstance(tracking, DictConfig):
         for key in _PLACE_KEYS:

@@ -54,6 +54,11 @@ def test_the_file_composes_to_the_trials_configuration(tmp_path: Path) -> None:
     assert to_run_config(compose_winner(tmp_path)) == to_run_config(_without_hydra(compose_trial(*OVERRIDES)))
 
 
+def test_what_only_a_job_knows_is_left_to_the_winners_own_job(tmp_path: Path) -> None:
+    text = write(tmp_path, "+tracking.tags.folder='${hydra:runtime.output_dir}/x'").read_text(encoding="utf-8")
+    assert "folder: ${hydra:runtime.output_dir}/x" in text
+
+
 def test_the_place_in_the_sweep_is_left_out(tmp_path: Path) -> None:
     text = write(tmp_path, *OVERRIDES, *PLACE, "tracking.run_name=mine").read_text(encoding="utf-8")
     assert to_run_config(compose_winner(tmp_path)) == to_run_config(_without_hydra(compose_trial(*OVERRIDES)))
