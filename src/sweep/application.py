@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hydra.types import TaskFunction
@@ -40,8 +40,8 @@ class Preparation:
     """
 
     overrides: list[list[str]]
-    warnings: list[str] = field(default_factory=list)
-    facts: list[dict[str, str]] = field(default_factory=list)
+    warnings: list[str]
+    facts: list[dict[str, str]]
 
 
 @dataclass(frozen=True)

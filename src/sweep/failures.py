@@ -7,7 +7,7 @@ from src.ending import DIVERGED, FAILED, INTERRUPTED, LOST, OOM, TIMEOUT
 from src.study.outcome import Outcome
 
 #: How often a trial whose process died is begun before it counts as failed.
-MAX_DEATHS = 5
+MAX_DEATHS = 10
 
 
 class FailurePolicy:
@@ -35,7 +35,7 @@ class FailurePolicy:
         What failed because of its own configuration would fail again, and so would what diverged: runs repeat exactly.
         """
         if outcome.state in (LOST, INTERRUPTED):
-            return attempt < MAX_DEATHS or outcome.state == INTERRUPTED
+            return attempt < MAX_DEATHS
         if outcome.state not in (FAILED, OOM, TIMEOUT) or (outcome.error or "").startswith("ConfigError"):
             return False
         return attempt <= self.retries

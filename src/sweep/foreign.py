@@ -43,7 +43,7 @@ class ForeignApplication:
 
     def prepare(self, configs: Sequence[Checked]) -> Preparation:
         """Has nothing to fetch."""
-        return Preparation([[] for _ in configs], facts=[{} for _ in configs])
+        return Preparation([[] for _ in configs], [], [{} for _ in configs])
 
     def place(self, place: Place) -> list[str]:
         """Tells nothing: the application does not know of sweeps."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from src.ending import LOST
+from src.errors import StudyError
 from src.study.objective import MissingMetricError
 from src.study.outcome import Outcome
 from src.study.owner import Owner
@@ -26,6 +27,8 @@ from src.tracking.store import Store
 _POLL_SECONDS = 0.2
 #: How often it saves the time used and looks for trials that other processes have lost.
 _TICK_SECONDS = 5.0
+#: How long a storage may be away before the search ends over it.
+_AWAY_SECONDS = 300.0
 #: The study's attribute that holds the seconds which its search has run.
 SECONDS_ATTRIBUTE = "fitgap.seconds"
 
@@ -68,6 +71,8 @@ class SearchLoop:
         self._slots: Slots[Trial, Outcome] = Slots(search.launching.slots, runner.run, inline=search.launching.inline)
         self._recorder = Recorder(search, studies, store, parent, monitor.warn)
         self._problem: MissingMetricError | None = None
+        self._untold: list[tuple[Trial, Outcome]] = []
+        self._away_since: float | None = None
         self._last_tick = 0.0
 
     def run(self) -> str:
@@ -75,27 +80,56 @@ class SearchLoop:
 
         Raises:
             MissingMetricError: A trial did not come to the objective; running trials have ended before.
+            StudyError: The storage has not answered for minutes.
         """
         with self._monitor, self._recorder:
             self._tick(force=True)
-            while True:
-                end = self._find_end()
-                if end is None:
-                    self._fill_slots()
-                    end = self._find_completion()
-                if not self._slots.running and end is not None:
-                    break
-                if self._interruption.at_once and not self.runner.stopped:
-                    self.runner.stopped = True
-                    self.search.launching.stop()
-                for trial, outcome in self._slots.wait(_POLL_SECONDS):
-                    self._settle(trial, outcome)
-                self._tick()
-                self._monitor.refresh(self._slots.running, end)
+            end: str | None = None
+            while end is None or self._slots.running or self._untold:
+                try:
+                    end = self._advance()
+                    self._away_since = None
+                except StudyError as error:
+                    self._wait_for_storage(error)
             self._tick(force=True)
         if self._problem is not None:
             raise self._problem
         return end
+
+    def _advance(self) -> str | None:
+        """Does what can be done at this moment, and returns why no further trial is started, if none is."""
+        if self._interruption.at_once and not self.runner.stopped:
+            self.runner.stopped = True
+            self.search.launching.stop()
+        self._untold += self._slots.wait(_POLL_SECONDS if self._slots.running else 0)
+        while self._untold:
+            self._settle(*self._untold[0])
+            # Now: one that the storage has not taken is told again.
+            del self._untold[0]
+        self._tick()
+        end = self._find_end()
+        if end is None:
+            self._fill_slots()
+            end = self._find_completion()
+        self._monitor.refresh(self._slots.running, end)
+        if not self._slots.running and end is None:
+            # What is missing runs in other processes.
+            time.sleep(_POLL_SECONDS)
+        return end
+
+    def _wait_for_storage(self, error: StudyError) -> None:
+        """Gives a storage that is away minutes to come back: trainings that run need not be lost over it.
+
+        Raises:
+            StudyError: It has been away for too long, or nobody wants to wait.
+        """
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = now
+            self._monitor.warn(f"{error} Trying again for {_AWAY_SECONDS / 60:g} minutes.")
+        if now - self._away_since > _AWAY_SECONDS or self._interruption.at_once:
+            raise error
+        time.sleep(1)
 
     def _find_end(self) -> str | None:
         if self._interruption.requests:
@@ -185,7 +219,7 @@ class SearchLoop:
         arm = self.search.arms[self.studies.index(study)]
         written = read_written(lost.folder, self.search.settings.seeds)
         outcome = written or Outcome(LOST, {}, "its process, or that of its sweep, is gone")
-        retry = written is None or self.failures.wants_retry(outcome, lost.attempt)
+        retry = self.failures.wants_retry(outcome, lost.attempt)
         view = study.tell(lost.number, outcome, retry=retry)
         self._recorder.record(arm.name, study, view, outcome)
         if not retry:

@@ -11,6 +11,7 @@ from src.study.outcome import Outcome
 from src.study.spec import Ask
 from src.study.study import ArmStudy
 from src.study.view import TrialView
+from src.sweep.budget import Budget
 from src.sweep.job import JobRunner, Trial
 from src.sweep.plan import Search
 from src.sweep.signals import Interruption
@@ -31,11 +32,12 @@ def repeat_winner(
     runner: JobRunner,
     parent: TrackedRun,
     interruption: Interruption,
+    budget: Budget,
 ) -> None:
     """Trains the best configuration of a finished search again, as often as asked, and records mean and spread.
 
     Repetitions that an earlier process has finished are not run again. They appear below the winner's own run. Whoever
-    interrupts the search ends them as well: once after those that run, twice at once.
+    interrupts the search ends them as well: once after those that run, twice at once. They keep to its budget of time.
     """
     number = search.settings.repeat_winner
     if not number or len(search.objectives.names) > 1:
@@ -54,8 +56,11 @@ def repeat_winner(
         inline=search.launching.inline,
     )
     waiting = [seed for seed in seeds if str(seed) not in done]
-    while slots.running or (waiting and not interruption.requests):
-        while waiting and slots.free and not interruption.requests:
+    while True:
+        over = bool(interruption.requests) or budget.find_end() is not None
+        if not slots.running and (over or not waiting):
+            break
+        while waiting and slots.free and not over:
             seed = waiting.pop(0)
             slots.submit((seed, _describe_trial(search, index, study, view, found[index], seed)))
         if interruption.at_once and not runner.stopped:

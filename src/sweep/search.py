@@ -86,7 +86,7 @@ def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | No
             if not interruption.requests and loop.failure is None:
                 state = "complete"
                 if parent.run is not None:
-                    repeat_winner(search, opened.studies, found, loop.runner, parent.run, interruption)
+                    repeat_winner(search, opened.studies, found, loop.runner, parent.run, interruption, loop.budget)
         if interruption.requests:
             state, reason = "interrupted", "interrupted"
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from src.config.paths import PROJECT_ROOT
+
+#: A password in the address of a database or a server, as on the command line of a search.
+_PASSWORD = re.compile(r"(\w://[^\s/:@]*:)[^\s/@]+@")
 
 _LIBRARIES = ("tensorflow", "keras", "mlflow", "optuna", "hydra-core", "numpy")
 
@@ -28,7 +32,7 @@ def describe_environment(command: Sequence[str] | None = None) -> dict[str, str]
     """
     words = list(command) if command is not None else list(sys.orig_argv)
     tags = {
-        "fitgap.command": shlex.join(words),
+        "fitgap.command": _PASSWORD.sub(r"\1***@", shlex.join(words)),
         "fitgap.host": platform.node(),
         "fitgap.platform": platform.platform(),
         "fitgap.cpu": _cpu_model(),

@@ -62,3 +62,9 @@ def test_limits_that_are_null_never_end_a_search() -> None:
     for _ in range(20):
         endless.count(Outcome("failed", {}, "reason"), "trial")
     assert endless.find_end() is None
+
+
+def test_a_trial_that_ends_its_own_sweep_is_not_begun_for_ever() -> None:
+    interrupted = Outcome("interrupted", {}, "KeyboardInterrupt")
+    assert policy(retries=0).wants_retry(interrupted, 1)
+    assert not policy(retries=0).wants_retry(interrupted, MAX_DEATHS)

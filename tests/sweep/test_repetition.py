@@ -10,6 +10,7 @@ with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
     warnings.simplefilter("ignore", DeprecationWarning)
     from src.study.outcome import Outcome
+    from src.sweep.budget import Budget
     from src.sweep.job import JobRunner, Trial
     from src.sweep.repetition import repeat_winner
     from src.sweep.signals import Interruption
@@ -37,7 +38,8 @@ def run(stage: Stage, *, requests: int = 0) -> _Runner:
     search = dataclasses.replace(stage.search, launching=make_launching(slots=1))
     interruption = Interruption()
     runner = _Runner(interruption, requests=requests)
-    repeat_winner(search, stage.studies, [[]], cast("JobRunner", cast(Any, runner)), stage.parent, interruption)
+    budget = Budget(search.settings, 0.0)
+    repeat_winner(search, stage.studies, [[]], cast("JobRunner", cast(Any, runner)), stage.parent, interruption, budget)
     return runner
 
 
@@ -55,3 +57,9 @@ def test_whoever_interrupts_a_search_ends_its_repetitions_too(stage: Opener) -> 
     assert len(first.seeds) == 2
     # The next time it goes on with those that are missing.
     assert len({*first.seeds, *run(search).seeds}) == 4
+
+
+def test_the_winner_is_not_repeated_after_the_hour(stage: Opener) -> None:
+    search = stage(repeat_winner=4, until="2026-01-01 06:30")
+    search.run_trial(make_history(0.75))
+    assert run(search).seeds == []
