@@ -42,7 +42,11 @@ format: setup ## Format the code
 lock: setup ## Choose versions anew; needs uv
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
 
-benchmarks: setup ## Measure what the README claims; takes minutes and wants a quiet machine
+benchmarks: setup ## Measure what the README claims; takes half an hour and wants a quiet machine
 	$(BIN)/python -m benchmarks.augmentation
 	$(BIN)/python -m benchmarks.precision
 	$(BIN)/python -m benchmarks.tracking
+	$(BIN)/python -m benchmarks.slots
+	$(BIN)/python -m benchmarks.turnaround
+	$(BIN)/python -m benchmarks.pruning
+	$(BIN)/python -m benchmarks.trials
