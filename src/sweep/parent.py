@@ -10,11 +10,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from src.ending import COMPLETE
 from src.errors import StudyError, TrackingError
 from src.study.address import sqlite_path
 from src.study.study import ArmStudy
 from src.sweep.plan import Search
 from src.tracking.facts import describe_environment
+from src.tracking.records import load_run
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import Store
 
@@ -65,6 +67,28 @@ def open_parent(search: Search, store: Store, studies: list[ArmStudy], warnings:
         lock.release()
         raise
     return Parent(run.run_id, run, lock)
+
+
+def take_over(search: Search, store: Store, parent: Parent) -> Parent:
+    """Returns the parent run for a process that had joined a search: it leads now, where the one that led has left.
+
+    That one may have been killed or interrupted, and then nobody else would say what became of the search.
+
+    Raises:
+        TrackingError: The store does not answer, or does not have the run any more.
+    """
+    try:
+        parent.lock.acquire(timeout=0)
+    except Timeout:
+        return parent
+    try:
+        if load_run(store, parent.run_id).tags.get("fitgap.state") != COMPLETE:
+            return Parent(parent.run_id, _resume(store, parent.run_id, search), parent.lock)
+    except BaseException:
+        parent.lock.release()
+        raise
+    parent.lock.release()
+    return parent
 
 
 def _start(search: Search, store: Store, warnings: list[str]) -> TrackedRun:

@@ -17,7 +17,7 @@ from src.sweep.failures import FailurePolicy
 from src.sweep.job import JobRunner
 from src.sweep.loop import SECONDS_ATTRIBUTE, SearchLoop
 from src.sweep.monitor import open_monitor
-from src.sweep.parent import Parent, open_parent
+from src.sweep.parent import Parent, open_parent, take_over
 from src.sweep.plan import Search
 from src.sweep.repetition import repeat_winner
 from src.sweep.signals import Interruption
@@ -83,6 +83,8 @@ def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | No
         loop = _build_loop(search, opened, parent, interruption)
         with interruption.listen(inline=search.launching.inline):
             reason = loop.run()
+            if parent.run is None:
+                parent = take_over(search, opened.store, parent)
             if not interruption.requests and loop.failure is None:
                 state = "complete"
                 if parent.run is not None:

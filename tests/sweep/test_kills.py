@@ -87,6 +87,24 @@ def test_after_a_killed_parent_the_same_command_goes_on_and_runs_what_was_lost_a
         assert len([other for other in site.begun() if other["x"] == note["x"]]) == 2
 
 
+@pytest.mark.slow
+def test_a_process_that_has_joined_a_search_reports_on_it_where_the_one_that_led_it_was_killed(site: Site) -> None:
+    command = (*SEARCH, "hydra.sweeper.n_jobs=1", "hydra.sweeper.n_trials=3")
+    site.hold()
+    leading = site.start(MISBEHAVING, *command)
+    site.await_begun(1)
+    joined = site.start(MISBEHAVING, *command)
+    site.await_begun(2)
+    kill(leading)
+    site.let_go()
+    answer = site.finish(joined)
+    assert answer.code == 0, answer.output
+    check_books(site, 3)
+    assert site.parent().info.status == "FINISHED"
+    assert [trial.state for trial in site.trials()] == ["lost", "complete", "complete", "complete"]
+    assert "winner.yaml" in site.artifacts(site.parent())
+
+
 @pytest.mark.parametrize("seed", [pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2)])
 def test_a_search_whose_parent_is_killed_three_times_in_a_row_loses_nothing(seed: int, site: Site) -> None:
     command = (*SEARCH, "hydra.sweeper.n_trials=12", "pause=0.3")
@@ -140,8 +158,15 @@ def test_ctrl_c_once_waits_for_the_running_trials_twice_does_not_and_both_are_go
         assert len([other for other in site.begun() if other["x"] == note["x"]]) == 2
 
 
-# An application that does not use `run_command` ends as Python ends a program on Ctrl-C.
-@pytest.mark.parametrize(("app", "code"), [(MISBEHAVING, 143), (PARABOLOID, -signal.SIGINT)], ids=["ours", "foreign"])
+@pytest.mark.parametrize(
+    ("app", "code"),
+    [
+        (MISBEHAVING, 143),
+        # An application that does not use `run_command` ends as Python ends a program on Ctrl-C.
+        pytest.param(PARABOLOID, -signal.SIGINT, marks=pytest.mark.slow),
+    ],
+    ids=["ours", "foreign"],
+)
 def test_sigterm_ends_a_search_at_once(app: Path, code: int, site: Site) -> None:
     site.hold()
     search = [*SEARCH, "hydra.sweeper.n_trials=5000"]
