@@ -7,7 +7,7 @@ from src.ending import DIVERGED, FAILED, INTERRUPTED, LOST, OOM, TIMEOUT
 from src.study.outcome import Outcome
 
 #: How often a trial whose process died is begun before it counts as failed.
-MAX_DEATHS = 10
+MAX_DEATHS = 6
 
 
 class FailurePolicy:

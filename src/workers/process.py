@@ -60,6 +60,9 @@ class WorkerContext(SpawnContext):
         """Kills what processes that have ended have started and left behind."""
         for process in self.find_dead():
             assert process.pid is not None
+            if psutil.pid_exists(process.pid):
+                # It has ended long ago, and somebody else has its number by now.
+                continue
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
 

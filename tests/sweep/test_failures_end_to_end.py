@@ -96,6 +96,6 @@ def test_a_trial_that_kills_its_process_each_time_fails_in_the_end(tmp_path: Pat
     answer = site.run(MISBEHAVING, "how=choice(kill,well)", "hydra/launcher=fitgap", *settings)
     assert answer.code == 0, answer.output
     states = [trial.state for trial in site.trials() if trial.values["how"] == "kill"]
-    assert states == ["lost"] * 5
+    assert states == ["lost"] * MAX_DEATHS
     assert {run.info.status for run in site.children()} == {"KILLED", "FINISHED"}
     site.close()
