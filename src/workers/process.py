@@ -20,6 +20,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 
 class WorkerContext(SpawnContext):
     """Starts processes for pebble, and knows all that it has started."""

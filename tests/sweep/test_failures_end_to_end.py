@@ -9,6 +9,7 @@ import pytest
 from mlflow.artifacts import load_text
 from mlflow.entities import Run
 
+from src.sweep.failures import MAX_DEATHS
 from tests.sweep.site import MISBEHAVING, Answer, Site, check_books
 
 #: Ways to misbehave: the states of their attempts, and what is said of the last of those that failed.
