@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 
 from src.tracking.address import show_uri
 from src.tracking.delivery import AwayError, Deliverer
@@ -14,7 +15,8 @@ from src.tracking.journal import Journal
 _LINGER_SECONDS = 0.2
 _FIRST_PAUSE_SECONDS = 0.5
 _LAST_PAUSE_SECONDS = 15.0
-#: Seconds for which `wait` goes on hoping once the store has failed.
+_POLL_SECONDS = 0.05
+#: Seconds for which a wait goes on hoping once the store has failed.
 _PATIENCE_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
@@ -49,17 +51,26 @@ class Courier:
         """Says that there is something to deliver; returns at once."""
         self._work.set()
 
-    def wait(self, timeout_seconds: float) -> None:
-        """Waits until a finished journal is delivered, the time is up, or the store turns out to be away."""
-        asked = time.monotonic()
+    def hurry(self) -> None:
+        """Asks for the delivery without delay, of a finished journal; returns at once."""
         self._hurry.set()
         self._work.set()
-        while not self._done.wait(0.05):
-            now = time.monotonic()
-            hopeless = self._failed_at > asked and now - asked > _PATIENCE_SECONDS
-            if hopeless or now - asked > timeout_seconds:
-                self._hurry.clear()
-                return
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Waits until a finished journal is delivered, the time is up, or the store turns out to be away."""
+        wait_for([self], timeout_seconds)
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Waits for the end of the thread and returns whether it has come; asks for nothing."""
+        return self._done.wait(timeout_seconds)
+
+    def relax(self) -> None:
+        """Makes pauses again while the store is away."""
+        self._hurry.clear()
+
+    def failed_since(self, moment: float) -> bool:
+        """Whether an attempt has failed since a moment of the monotonic clock."""
+        return self._failed_at > moment
 
     def _run(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
@@ -108,3 +119,22 @@ class Courier:
         if reason:
             self._failed_at = time.monotonic()
         self.reason = reason
+
+
+def wait_for(couriers: Sequence[Courier], timeout_seconds: float) -> None:
+    """Waits until finished journals are delivered, the time is up, or the store turns out to be away.
+
+    It is away if an attempt at each of those that are left has failed.
+    """
+    asked = time.monotonic()
+    for courier in couriers:
+        courier.hurry()
+    for courier in couriers:
+        while not courier.join(_POLL_SECONDS):
+            now = time.monotonic()
+            left = [each for each in couriers if not each.closed]
+            hopeless = now - asked > _PATIENCE_SECONDS and all(each.failed_since(asked) for each in left)
+            if hopeless or now - asked > timeout_seconds:
+                for each in left:
+                    each.relax()
+                return

@@ -16,12 +16,15 @@ from src.tracking.store import Store, connect
 #: Which journal a run was begun with; by it a second attempt to create the run finds what the first has made.
 JOURNAL_TAG = "fitgap.journal"
 
+#: How the id of a run begins that the store may not have yet.
+PROVISIONAL = "local-"
+
 _TOO_MANY_REQUESTS = 429
 
 
 def make_provisional_id() -> str:
     """Returns an id, unlike any of MLflow's, for a run that the store may not have yet."""
-    return f"local-{uuid.uuid4().hex}"
+    return f"{PROVISIONAL}{uuid.uuid4().hex}"
 
 
 def create_run(store: Store, name: str, tags: Mapping[str, str], start_time: int) -> str:

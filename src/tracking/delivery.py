@@ -39,7 +39,7 @@ class Delivery:
     Attributes:
         delivered: Whether the store has everything, the run's end included.
         pending: Number of records that are still on disk.
-        reason: Why; null if everything was delivered.
+        reason: What is in the way; null if everything was delivered, or is being delivered while the process goes on.
         command: Command that delivers the rest later.
         run_id: Id of the run; a provisional one as long as the store does not have the run.
         name: Name of the run.

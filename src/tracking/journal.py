@@ -32,6 +32,9 @@ from filelock import FileLock, Timeout
 #: Begins the name of a journal that is being deleted: a rename is atomic, deleting a folder is not.
 REMOVED = ".removed-"
 
+#: How often the deletion of a folder is tried.
+_MAX_ATTEMPTS = 3
+
 _log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
@@ -100,7 +103,7 @@ class Journal:
                     self.folder.rmdir()
                 self._lock.release()
                 raise
-        self._read()
+        self.read()
         # Only the user may read it: a database URI can hold a password.
         self._descriptor = os.open(self.folder / "journal.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         return True
@@ -187,7 +190,11 @@ class Journal:
             self.folder.rename(folder)
         except OSError:
             folder = self.folder
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(_MAX_ATTEMPTS):
+            shutil.rmtree(folder, ignore_errors=True)
+            # Who was about to take the lock when the folder was renamed may have put the lock's file there again.
+            if not folder.exists():
+                break
         self.close()
 
     def _check_presence(self) -> None:
@@ -232,7 +239,12 @@ class Journal:
             draft.write_text(json.dumps(state), encoding="utf-8")
             draft.replace(self.folder / "cursor.json")
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Reads what is on disk, without the lock: for looking only.
+
+        Raises:
+            OSError: It cannot be read.
+        """
         cursor = read_cursor(self.folder)
         self._created_id = str(cursor.get("run_id", ""))
         self._delivered = int(cursor.get("delivered", 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import shutil
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,8 @@ from src.tracking.address import DEFAULT_OUTBOX
 from src.tracking.delivery import AwayError, Deliverer, Delivery, GoneError
 from src.tracking.journal import REMOVED, Journal, read_cursor
 from src.tracking.store import Store
+
+_POLL_SECONDS = 0.05
 
 
 def open_journal(store: Store, run_id: str, name: str) -> Journal:
@@ -61,18 +64,64 @@ def deliver_pending(outbox: Path = DEFAULT_OUTBOX, *, quiet: bool = False) -> li
         TrackingError: The outbox cannot be read.
     """
     try:
-        folders = sorted(path for path in outbox.iterdir() if path.is_dir()) if outbox.exists() else []
         away: dict[str, str] = {}
-        deliveries = [_deliver(folder, away, quiet) for folder in folders]
+        deliveries = [_deliver(folder, away, quiet) for folder in _list_folders(outbox)]
         return [delivery for delivery in deliveries if delivery]
     except OSError as error:
         raise TrackingError(f"The outbox {outbox} cannot be read or written: {error}.") from error
+
+
+def await_outbox(outbox: Path, timeout_seconds: float, *, uri: str | None = None) -> bool:
+    """Waits until living processes have delivered the runs that have ended, other processes than this one included.
+
+    Runs that go on are not waited for, nor what dead processes have left, which `deliver_pending` delivers.
+
+    Args:
+        outbox: Folder of the journals; one that does not exist holds none.
+        timeout_seconds: Longest time to wait.
+        uri: Resolved tracking URI of the store whose runs alone are meant; null means those of all stores.
+
+    Returns:
+        Whether all of them are delivered.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    # Each is looked at until it is gone; those that appear meanwhile belong to runs that were still going on.
+    left = [folder for folder in _list_folders(outbox) if _ends(folder, uri)]
+    while left := [folder for folder in left if _is_alive(folder)]:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def deliver_command(outbox: Path) -> str:
     """Returns the command that delivers an outbox, also from a shell with another `FITGAP_OUTBOX_DIR`."""
     folder = outbox.absolute()
     return "python -m src.deliver" + ("" if folder == DEFAULT_OUTBOX else f" --outbox {shlex.quote(str(folder))}")
+
+
+def _list_folders(outbox: Path) -> list[Path]:
+    return sorted(path for path in outbox.iterdir() if path.is_dir()) if outbox.exists() else []
+
+
+def _ends(folder: Path, uri: str | None) -> bool:
+    """Returns whether the end of a run of a store is in its journal, as far as that can be read."""
+    journal = Journal(folder)
+    try:
+        journal.read()
+    except OSError:
+        return False
+    return journal.finished and uri in (None, journal.header.get("uri"))
+
+
+def _is_alive(folder: Path) -> bool:
+    """Returns whether a process holds a journal."""
+    journal = Journal(folder)
+    with contextlib.suppress(FileNotFoundError):
+        if not journal.open(create=False):
+            return True
+        journal.close()
+    return False
 
 
 def _candidates(outbox: Path, run_id: str) -> Iterator[Path]:
@@ -144,10 +193,6 @@ def _has_living_sibling(journal: Journal) -> bool:
     """Returns whether another process is recording the same run."""
     outbox = journal.folder.parent
     for folder in [*outbox.glob(f"{journal.run_id}*"), *_find_deferred(outbox, journal.run_id)]:
-        if folder != journal.folder:
-            sibling = Journal(folder)
-            with contextlib.suppress(FileNotFoundError):
-                if not sibling.open(create=False):
-                    return True
-                sibling.close()
+        if folder != journal.folder and _is_alive(folder):
+            return True
     return False

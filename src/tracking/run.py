@@ -14,12 +14,13 @@ from src.errors import TrackingError
 from src.tracking.address import check_reachable, short_reason, show_uri
 from src.tracking.batch import MAX_METRICS, MAX_PARAMS
 from src.tracking.courier import Courier
-from src.tracking.creation import JOURNAL_TAG, create_run, is_away, make_provisional_id
+from src.tracking.creation import JOURNAL_TAG, PROVISIONAL, create_run, is_away, make_provisional_id
+from src.tracking.deliveries import leave_to
 from src.tracking.delivery import Delivery
 from src.tracking.journal import Journal
 from src.tracking.logged_model import MODEL_NAME
 from src.tracking.outbox import deliver_command, open_journal
-from src.tracking.staging import MAX_DIGEST_LENGTH, MAX_PARAM_LENGTH, MAX_TAG_LENGTH, shorten, stage_copy
+from src.tracking.staging import MAX_DIGEST_LENGTH, MAX_PARAM_LENGTH, MAX_TAG_LENGTH, shorten, stage_copy, stage_move
 from src.tracking.store import Store, connect
 from src.tracking.system import SystemMonitor, start_monitor
 
@@ -111,27 +112,32 @@ class TrackedRun:
             "dataset", name=name, source=source, digest=digest[:MAX_DIGEST_LENGTH], profile=whole, context=context
         )
 
-    def log_model(self, folder: Path, step: int) -> None:
+    def log_model(self, folder: Path, step: int, *, move: bool = False) -> None:
         """Logs a model as the run's logged model named `model`.
 
         Args:
             folder: What `src.tracking.model.save_model` has written; it may vanish afterwards.
             step: Epoch whose weights it holds; the run's metrics of this step become the model's.
+            move: Whether the folder is taken over, so that nobody has to remove it: it goes with the journal as soon
+                as the store has the model. It stays where it is if the disk does not allow to move it.
 
         Raises:
             FileNotFoundError: The folder holds no saved model.
         """
         if not (folder / "MLmodel").is_file():
             raise FileNotFoundError(f"{folder} holds no saved model: its file MLmodel is missing.")
-        staged = stage_copy(self._journal, folder, MODEL_NAME)
+        staged = (stage_move if move else stage_copy)(self._journal, folder, MODEL_NAME)
         self._log("model", staged=staged, path=str(folder.absolute()), step=step)
 
-    def finish(self, status: str = "FINISHED", timeout_seconds: float = 30.0) -> Delivery:
+    def finish(self, status: str = "FINISHED", timeout_seconds: float = 30.0, *, background: bool = False) -> Delivery:
         """Ends the run and waits until the store has everything.
 
         Args:
             status: `FINISHED`, `FAILED` or `KILLED`.
             timeout_seconds: Longest time to wait; a store that does not answer is given up after a few seconds.
+            background: Whether to return as soon as the end is in the journal, and to deliver behind what follows in
+                this process; `await_deliveries` waits for it, and so does the end of the process. A run that the store
+                does not have at all is waited for all the same, for its id.
 
         Returns:
             Whether everything was delivered. What was not stays on disk: this process goes on trying as long as it
@@ -148,9 +154,14 @@ class TrackedRun:
             monitor.stop()
         if not self._journal.finished:
             self._journal.append("finish", status=status)
-        self._courier.wait(timeout_seconds)
+        background = background and not self.run_id.startswith(PROVISIONAL)
+        if background:
+            leave_to(self._courier)
+        else:
+            self._courier.wait(timeout_seconds)
         pending = self._journal.count()
-        reason = (self._courier.reason or f"not done within {timeout_seconds:g} seconds") if pending else None
+        late = None if background else f"not done within {timeout_seconds:g} seconds"
+        reason = (self._courier.reason or late) if pending else None
         return Delivery(
             delivered=not pending,
             pending=pending,

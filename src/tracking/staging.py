@@ -47,6 +47,17 @@ def stage_copy(journal: Journal, source: Path, name: str) -> str | None:
     return target.name
 
 
+def stage_move(journal: Journal, source: Path, name: str) -> str | None:
+    """Moves a folder into the journal under a name; otherwise like `stage_copy`."""
+    try:
+        target = journal.stage()
+        shutil.move(source, target / name)
+    except (OSError, shutil.Error) as error:
+        _log.warning("%s could not be moved (%s); it is sent from where it lies.", source, error)
+        return None
+    return target.name
+
+
 def _link(source: str, target: str) -> str:
     try:
         os.link(source, target)
