@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 #: Seconds by which a process's start may seem to move when the machine's clock is set.
 _CLOCK_SECONDS = 5.0
