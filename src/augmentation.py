@@ -35,14 +35,21 @@ class RandomWarp:
         config: The ranges of the warp, before `strength` is applied.
     """
 
-    def __init__(self, config: AugmentationConfig) -> None:
-        """Takes the ranges, which the configuration has found to make sense at their strength."""
+    def __init__(self, config: AugmentationConfig, *, compiled: bool = True) -> None:
+        """Takes the ranges, which the configuration has found to make sense at their strength.
+
+        Args:
+            config: The ranges.
+            compiled: Whether to compile the resampling, which is not worth it for a single batch.
+        """
         self.config = config
         self._mirrors = config.strength > 0 and config.has_flip
         self._resamples = config.strength > 0 and config.has_range
-        compiled = not tf.config.get_visible_devices("GPU")
-        self._resample = tf.function(resample, jit_compile=compiled, autograph=False)
-        self._mirror = tf.function(mirror, jit_compile=compiled, autograph=False)
+        self._resample, self._mirror = resample, mirror
+        if compiled:
+            on_cpu = not tf.config.get_visible_devices("GPU")
+            self._resample = tf.function(resample, jit_compile=on_cpu, autograph=False)
+            self._mirror = tf.function(mirror, jit_compile=on_cpu, autograph=False)
 
     @property
     def is_identity(self) -> bool:

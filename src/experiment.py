@@ -100,7 +100,8 @@ def execute_run(
     tell = on_run or (lambda run_id: None)
     first_id = run.run_id
     try:
-        with close_run(run, output_dir, console) as ending:
+        # In a sweep the next run need not wait until the store has this one.
+        with close_run(run, output_dir, console, background=config.tracking.parent_run_id is not None) as ending:
             tell(first_id)
             training, metrics = _train(config, dataset, run, output_dir, name, console, observers)
             if training.stopped_early_by is not None:
@@ -151,14 +152,13 @@ def _train(
 
     # A search must not see the test images, lest they choose the winner: only a single run measures them.
     if config.tracking.parent_run_id is None and len(dataset.test):
-        accuracy, loss = training.evaluate(dataset.test)
-        metrics |= {"test_accuracy": accuracy, "test_loss": loss}
-        run.log_metrics({"test_accuracy": accuracy, "test_loss": loss})
-    classifier = build_classifier(network.model)
-    batch_size = config.trainer.eval_batch_size
-    log_files(run, draw_predictions(output_dir, dataset, classifier, name, batch_size=batch_size))
+        test = training.evaluate(dataset.test)
+        metrics |= {"test_accuracy": test.accuracy, "test_loss": test.loss}
+        run.log_metrics({"test_accuracy": test.accuracy, "test_loss": test.loss})
+    if training.val_probabilities is not None:
+        log_files(run, draw_predictions(output_dir, dataset, training.val_probabilities, name))
     if config.tracking.log_model:
-        log_classifier(run, classifier, dataset, output_dir, epoch=training.kept_epoch)
+        log_classifier(run, build_classifier(network.model), dataset, output_dir, epoch=training.kept_epoch)
     return training, metrics
 
 

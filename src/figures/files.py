@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import zlib
@@ -12,8 +13,17 @@ from PIL import Image
 from src.errors import StorageError
 
 
-def write_picture(picture: Image.Image, path: Path) -> None:
-    """Writes a picture as PNG; the file appears under its name only once it is complete.
+def encode_picture(picture: Image.Image) -> bytes:
+    """Returns a picture as PNG."""
+    file = io.BytesIO()
+    # Run lengths take a third of the time of a search for repetitions, and half as much again of the disk where much is
+    # repeated; photographs even become smaller.
+    picture.save(file, format="png", compress_level=1, compress_type=zlib.Z_RLE)
+    return file.getvalue()
+
+
+def write_picture(encoded: bytes, path: Path) -> None:
+    """Writes an encoded picture; the file appears under its name only once it is complete.
 
     Raises:
         StorageError: The file cannot be written.
@@ -24,9 +34,7 @@ def write_picture(picture: Image.Image, path: Path) -> None:
         partial = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                # Run lengths take a third of the time of a search for repetitions, and half as much again of the disk
-                # where much is repeated; photographs even become smaller.
-                picture.save(file, format="png", compress_level=1, compress_type=zlib.Z_RLE)
+                file.write(encoded)
             partial.chmod(0o644)  # Temporary files are private; this one is for everybody who may read the folder.
             partial.replace(path)
         finally:

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from src.figures.files import write_picture
+from src.figures.files import encode_picture, write_picture
 
 if TYPE_CHECKING:
     from src.figures.sheet import Sheet
@@ -103,7 +103,7 @@ def save_figure(figure: Figure | Sheet, path: Path) -> None:
         StorageError: The file cannot be written.
     """
     if not isinstance(figure, Figure):
-        write_picture(figure.image, path)
+        write_picture(encode_picture(figure.image), path)
         return
     figure.set_dpi(DOTS_PER_INCH)
     # `savefig` would draw everything a second time, for the sake of formats that know no pixels.
@@ -112,4 +112,4 @@ def save_figure(figure: Figure | Sheet, path: Path) -> None:
         # A class name in a script that the font lacks is drawn as boxes, which shows well enough.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         canvas.draw()
-    write_picture(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"), path)
+    write_picture(encode_picture(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")), path)

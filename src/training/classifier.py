@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 import keras
 import tensorflow as tf
 
@@ -22,6 +25,20 @@ class TrainableClassifier(keras.Model):
         self.network = network
         self.warp = warp
         self.seed = seed
+
+    @cached_property
+    def infer(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Returns the logits of uint8 images as `call` does, without dropout, compiled once for any number of them."""
+        images = tf.TensorSpec((None, *self.network.input_shape[1:]), tf.uint8)
+        # As a closure over the network alone: what Keras finds among its own attributes it takes for a part of itself.
+        network = self.network
+        infer: Callable[[tf.Tensor], tf.Tensor] = tf.function(
+            lambda batch: network(tf.cast(batch, tf.float32), training=False),
+            input_signature=[images],
+            jit_compile=self.jit_compile,
+            autograph=False,
+        )
+        return infer
 
     def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns the logits of images `[batch, size, size, 3]`, uint8 or float32, 0..255."""
@@ -50,6 +67,8 @@ def compile_classifier(
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     # XLA takes three times as long on a CPU; Keras's auto switches it on for GPUs only.
     classifier.compile(optimizer=optimizer, loss=loss, metrics=[accuracy], jit_compile="auto")
+    # Otherwise it makes its variables within the first step, which then is traced twice.
+    optimizer.build(network.trainable_variables)
     return classifier
 
 

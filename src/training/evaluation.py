@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 
@@ -12,17 +14,55 @@ from src.training.classifier import TrainableClassifier, compile_classifier
 from src.training.pipeline import build_evaluation_batches
 
 
-def evaluate_classifier(
-    classifier: TrainableClassifier, split: Split, *, batch_size: int, head: str
-) -> tuple[float, float]:
-    """Returns accuracy and cross-entropy on a split, as Keras computes them from float32 logits."""
-    batches = build_evaluation_batches(split, batch_size=batch_size, head=head)
-    metrics = classifier.evaluate(batches, return_dict=True, verbose=0)
-    return float(metrics["accuracy"]), float(metrics["loss"])
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a network makes of a split.
+
+    Attributes:
+        accuracy: Share of the images whose class it gets right.
+        loss: Mean cross-entropy.
+        probabilities: What it gives to each class, float32 `[images, classes]`.
+    """
+
+    accuracy: float
+    loss: float
+    probabilities: np.ndarray
+
+
+def evaluate_classifier(classifier: TrainableClassifier, split: Split, *, batch_size: int) -> Evaluation:
+    """Measures a classifier on a split in one pass.
+
+    Every pass runs the same compiled function, which gives logits; all else is computed from these here. Keras would
+    compile one function to evaluate and another one to predict, and take a pass for each.
+    """
+    batches = build_evaluation_batches(split, batch_size=batch_size, head="softmax")
+    logits = np.concatenate([np.asarray(part) for part in [classifier.infer(images) for images, _ in batches]])
+    return measure_logits(logits, split.labels)
+
+
+def measure_logits(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
+    """Returns what logits come to; where one is not a number, neither is the loss.
+
+    Args:
+        logits: `[images, classes]`, or `[images, 1]` of a sigmoid.
+        labels: True classes, integers `[images]`.
+    """
+    scores = logits.astype(np.float64)
+    if scores.shape[1] == 1:
+        # A sigmoid is a softmax whose other logit is 0.
+        scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
+    with np.errstate(all="ignore"):
+        scores -= scores.max(axis=1, keepdims=True)
+        log_probabilities = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        return Evaluation(
+            accuracy=float(np.mean(scores.argmax(axis=1) == labels)),
+            loss=float(-np.mean(log_probabilities[np.arange(len(labels)), labels])),
+            probabilities=np.exp(log_probabilities).astype(np.float32),
+        )
 
 
 def evaluate_network(network: keras.Model, split: Split, *, batch_size: int, head: str) -> tuple[float, float]:
-    """Returns what `evaluate_classifier` does, for a network from pixels to logits that is not being trained."""
+    """Returns accuracy and loss of a network from pixels to logits that is not being trained."""
     classifier = compile_classifier(
         network,
         warp=RandomWarp(AugmentationConfig(name="none", strength=0.0)),
@@ -30,10 +70,5 @@ def evaluate_network(network: keras.Model, split: Split, *, batch_size: int, hea
         optimizer=keras.optimizers.SGD(),
         head=head,
     )
-    return evaluate_classifier(classifier, split, batch_size=batch_size, head=head)
-
-
-def predict_probabilities(classifier: keras.Model, split: Split, *, batch_size: int) -> np.ndarray:
-    """Returns the probabilities `[n, classes]` that a classifier of raw images gives to a split's images."""
-    batches = build_evaluation_batches(split, batch_size=batch_size, head="softmax")
-    return np.asarray(classifier.predict(batches, verbose=0), dtype=np.float32)
+    evaluation = evaluate_classifier(classifier, split, batch_size=batch_size)
+    return evaluation.accuracy, evaluation.loss

@@ -18,7 +18,7 @@ from src.errors import DivergedError
 from src.history import EpochMetrics, History
 from src.models.build import Network
 from src.training.classifier import TrainableClassifier, compile_classifier
-from src.training.evaluation import evaluate_classifier
+from src.training.evaluation import Evaluation, evaluate_classifier
 from src.training.optimizer import build_learning_rate, build_optimizer
 from src.training.pipeline import build_training_batches, count_steps
 from src.training.progress import Step, TrainingObserver
@@ -30,6 +30,8 @@ class Training:
     Attributes:
         history: The epochs measured so far, at any time and also after an exception.
         kept_epoch: The epoch whose weights the network has afterwards.
+        val_probabilities: What the network with these weights gives to each class, for the validation images; None
+            before the first epoch has ended.
         stopped_early_by: The first observer that asked for the end before the last epoch, where one did.
     """
 
@@ -40,6 +42,7 @@ class Training:
         self.network = network
         self.history = History()
         self.kept_epoch = 0
+        self.val_probabilities: np.ndarray | None = None
         self.stopped_early_by: TrainingObserver | None = None
         self._kept_weights: list[np.ndarray] | None = None
         self.steps_per_epoch = count_steps(dataset.train, config.trainer.batch_size)
@@ -85,18 +88,17 @@ class Training:
         if self._kept_weights is not None:
             self.network.model.set_weights(self._kept_weights)
 
-    def evaluate(self, split: Split) -> tuple[float, float]:
-        """Returns accuracy and loss on a split, without augmentation and dropout."""
-        return evaluate_classifier(
-            self.classifier, split, batch_size=self.config.trainer.eval_batch_size, head=self.config.model.head
-        )
+    def evaluate(self, split: Split) -> Evaluation:
+        """Measures the network on a split, without augmentation and dropout."""
+        return evaluate_classifier(self.classifier, split, batch_size=self.config.trainer.eval_batch_size)
 
-    def record(self, epoch: EpochMetrics) -> None:
-        """Appends an epoch, and keeps its weights if it is the one to keep."""
+    def record(self, epoch: EpochMetrics, val_probabilities: np.ndarray) -> None:
+        """Appends an epoch; if it is the one to keep, keeps its weights and what it makes of the validation images."""
         self.history = self.history.with_epoch(epoch)
         last = self.config.trainer.keep_weights == "last"
         if last or self.history.best() is epoch:
             self.kept_epoch = epoch.epoch
+            self.val_probabilities = val_probabilities
             # Where the last epoch is kept, the network has its weights already.
             self._kept_weights = None if last else self.network.model.get_weights()
 
@@ -151,24 +153,24 @@ class _EpochRecorder(keras.callbacks.Callback):
         assert logs is not None
         seconds = time.perf_counter() - self.started
         training = self.training
-        train_eval_accuracy, train_eval_loss = training.evaluate(training.dataset.train_eval)
-        val_accuracy, val_loss = training.evaluate(training.dataset.val)
+        train_eval = training.evaluate(training.dataset.train_eval)
+        val = training.evaluate(training.dataset.val)
         metrics = EpochMetrics(
             epoch=self.epoch,
             train_accuracy=float(logs["accuracy"]),
             train_loss=float(logs["loss"]),
-            train_eval_accuracy=train_eval_accuracy,
-            train_eval_loss=train_eval_loss,
-            val_accuracy=val_accuracy,
-            val_loss=val_loss,
+            train_eval_accuracy=train_eval.accuracy,
+            train_eval_loss=train_eval.loss,
+            val_accuracy=val.accuracy,
+            val_loss=val.loss,
             learning_rate=training.last_learning_rate(),
             epoch_seconds=seconds,
         )
-        training.record(metrics)
+        training.record(metrics, val.probabilities)
         self._tell(lambda observer: observer.on_epoch(metrics))
         # The loss of a step is computed before its update; only an evaluation sees what the last update has broken.
-        training.check_loss(train_eval_loss, f"on the training images after epoch {self.epoch}")
-        training.check_loss(val_loss, f"on the validation images after epoch {self.epoch}")
+        training.check_loss(train_eval.loss, f"on the training images after epoch {self.epoch}")
+        training.check_loss(val.loss, f"on the validation images after epoch {self.epoch}")
         # Each is asked, whatever the others want: a pruner has to hear of every epoch.
         stoppers = [observer for observer in self.observers if observer.should_stop(training.history)]
         if stoppers and len(training.history) < training.config.trainer.epochs:

@@ -13,7 +13,7 @@ from src.data.dataset import ImageDataset
 from src.errors import DivergedError
 from src.history import EpochMetrics, History
 from src.models.build import build_classifier, unwrap_network
-from src.training.evaluation import evaluate_network, predict_probabilities
+from src.training.evaluation import evaluate_network, measure_logits
 from src.training.progress import Step
 from src.training.training import Training
 
@@ -87,7 +87,7 @@ def test_train_eval_and_validation_are_measured_alike(tiny: Compose, start: Star
         (digits.train_eval, last.train_eval_accuracy, last.train_eval_loss),
         (digits.val, last.val_accuracy, last.val_loss),
     ):
-        probabilities = predict_probabilities(classifier, split, batch_size=100)
+        probabilities = classifier.predict(split.load(), batch_size=100, verbose=0)
         assert np.mean(probabilities.argmax(axis=1) == split.labels) == pytest.approx(accuracy, abs=1e-6)
         true = probabilities[np.arange(len(split)), split.labels]
         assert -np.log(true).mean() == pytest.approx(loss, rel=1e-4)
@@ -132,7 +132,48 @@ def test_the_best_epochs_weights_are_kept(tiny: Compose, start: Start, digits: I
     training.execute([])
     best = training.history.best()
     assert training.kept_epoch == best.epoch
-    assert training.evaluate(digits.val) == (best.val_accuracy, best.val_loss)
+    kept = training.evaluate(digits.val)
+    assert (kept.accuracy, kept.loss) == (best.val_accuracy, best.val_loss)
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_what_was_made_of_the_validation_images_belongs_to_the_kept_weights(
+    keep: str, tiny: Compose, start: Start, digits: ImageDataset
+) -> None:
+    training = start(tiny("trainer.epochs=4", "optimizer.learning_rate=0.02", f"trainer.keep_weights={keep}", "seed=3"))
+    assert training.val_probabilities is None
+    training.execute([])
+    assert training.val_probabilities is not None
+    np.testing.assert_array_equal(training.val_probabilities, training.evaluate(digits.val).probabilities)
+    classifier = build_classifier(training.network.model)
+    expected = classifier.predict(digits.val.load(), verbose=0)
+    np.testing.assert_allclose(training.val_probabilities, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [1, 5])
+def test_accuracy_and_loss_are_those_that_keras_computes(classes: int) -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(scale=30, size=(200, classes)).astype(np.float32)
+    labels = generator.integers(0, max(classes, 2), 200)
+    measured = measure_logits(logits, labels)
+    loss: keras.losses.Loss
+    if classes == 1:
+        loss, predicted = keras.losses.BinaryCrossentropy(from_logits=True), logits[:, 0] > 0
+        expected = float(loss(labels[:, None], logits))
+    else:
+        loss, predicted = keras.losses.SparseCategoricalCrossentropy(from_logits=True), logits.argmax(axis=1)
+        expected = float(loss(labels, logits))
+    assert measured.loss == pytest.approx(expected, rel=1e-5)
+    assert measured.accuracy == np.mean(predicted == labels)
+    np.testing.assert_allclose(measured.probabilities.sum(axis=1), 1, atol=1e-6)
+    assert measured.probabilities.shape == (200, max(classes, 2))
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_have_no_loss(broken: float) -> None:
+    logits = np.zeros((4, 3), np.float32)
+    logits[2, 1] = broken
+    assert math.isnan(measure_logits(logits, np.zeros(4, int)).loss)
 
 
 def test_the_last_epochs_weights_are_kept_on_request(tiny: Compose, start: Start, digits: ImageDataset) -> None:
@@ -140,7 +181,8 @@ def test_the_last_epochs_weights_are_kept_on_request(tiny: Compose, start: Start
     training.execute([])
     last = training.history.epochs[-1]
     assert training.kept_epoch == 3
-    assert training.evaluate(digits.val) == (last.val_accuracy, last.val_loss)
+    kept = training.evaluate(digits.val)
+    assert (kept.accuracy, kept.loss) == (last.val_accuracy, last.val_loss)
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
@@ -191,7 +233,9 @@ def test_a_loaded_network_measures_exactly_what_its_training_measured(
     path = tmp_path / "model.keras"
     build_classifier(training.network.model).save(path)
     network = unwrap_network(keras.saving.load_model(path))
-    assert evaluate_network(network, digits.test, batch_size=100, head="softmax") == training.evaluate(digits.test)
+    expected = training.evaluate(digits.test)
+    measured = evaluate_network(network, digits.test, batch_size=100, head="softmax")
+    assert measured == (expected.accuracy, expected.loss)
 
 
 def test_what_was_measured_before_an_exception_is_kept(tiny: Compose, start: Start) -> None:
