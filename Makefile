@@ -25,10 +25,10 @@ ui: setup ## Look at everything that was tracked
 	$(BIN)/mlflow ui
 
 test: setup ## Set up, then pass the tests
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
+	$(BIN)/python -m pytest -n 3 --dist loadscope -m "not slow"
 
 test-slow: setup ## Pass the few tests that take a minute each
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow
+	$(BIN)/python -m pytest -n 3 --dist loadscope -m slow
 
 check: setup ## Lint, check the format and the types
 	$(BIN)/ruff check .

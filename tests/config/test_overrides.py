@@ -141,7 +141,22 @@ WRONG = {
         ["-m", "model.dropout=0,2"],
         "dropout=2: model.dropout must be at least 0 and below 1, but got 2.0.",
     ),
-    "an interval is no axis of a grid": (["-m", "model.dropout=interval(0,0.5)"], "is an interval"),
+    "an end of a search space that is not allowed is named": (
+        ["-m", "model.dropout=interval(0,2)"],
+        "model.dropout=interval(0,2) can become 2.0: model.dropout must be at least 0 and below 1",
+    ),
+    "an interval for whole numbers is told as one": (
+        ["-m", "trainer.epochs=interval(1,8)"],
+        "Write trainer.epochs=int(interval(1, 8))",
+    ),
+    "an objective that no run logs is named with those that they do": (
+        ["-m", "model.dropout=interval(0,0.5)", "hydra.sweeper.objective=best_val_acuracy"],
+        "Did you mean 'best_val_accuracy'? A run logs: ",
+    ),
+    "a sampler that there is not is named with the nearest": (
+        ["-m", "model.dropout=interval(0,0.5)", "hydra.sweeper.sampler=tpee"],
+        "Did you mean 'tpe'?",
+    ),
 }
 
 
