@@ -26,7 +26,7 @@ from src.sweep.foreign import ForeignApplication
 from src.sweep.launching import fit_launcher, keep_in_process, open_launching
 from src.sweep.plan import Search
 from src.sweep.request import Request, read_request
-from src.sweep.settings import check_objective, to_sweeper_config
+from src.sweep.settings import check_search, to_sweeper_config
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _run_grid(command: _Command) -> Any:
 def _run_search(command: _Command) -> Any:
     request, settings, config = command.request, command.settings, command.config
     objectives = parse_objectives(settings.objective, settings.direction, settings.constraints)
-    check_objective(objectives, settings, command.application.metrics)
+    check_search(objectives, settings, command.application.metrics)
     arms = build_arms(request.cells, request.searched, settings, command.compose, command.application)
     fit_launcher(config, settings.n_jobs)
     # Also of a function that nobody has decorated: its workers have something to import.

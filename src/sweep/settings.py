@@ -9,6 +9,8 @@ from src.config.bounds import find_violations, nearest
 from src.config.sweeper import SweeperConfig
 from src.errors import ConfigError
 from src.study.objective import Objectives
+from src.study.pruners import build_pruner
+from src.study.samplers import build_sampler
 from src.sweep.clock import parse_until
 
 
@@ -35,8 +37,8 @@ def to_sweeper_config(values: Mapping[str, Any]) -> SweeperConfig:
     return settings
 
 
-def check_objective(objectives: Objectives, settings: SweeperConfig, metrics: frozenset[str] | None) -> None:
-    """Checks that runs come to what they are to be judged by, and that it can be pruned by.
+def check_search(objectives: Objectives, settings: SweeperConfig, metrics: frozenset[str] | None) -> None:
+    """Checks that runs come to what they are to be judged by, and that there are such a sampler and such a pruner.
 
     Args:
         objectives: What is optimized and constrained.
@@ -44,8 +46,12 @@ def check_objective(objectives: Objectives, settings: SweeperConfig, metrics: fr
         metrics: What runs come to; None where that is not known before the first one.
 
     Raises:
-        ConfigError: They do not, or several objectives are to be pruned by.
+        ConfigError: They do not, sampler or pruner cannot be had so, or several objectives are to be pruned by.
     """
+    number = len(objectives.names)
+    build_sampler(settings.sampler, settings.sampler_kwargs, seed=0, num_objectives=number, has_conditions=False)
+    if settings.pruner != "auto":
+        build_pruner(settings.pruner, settings.pruner_kwargs)
     wanted = [*objectives.names, *(constraint.metric for constraint in objectives.constraints)]
     if metrics is not None:
         unknown = [name for name in wanted if name not in metrics]
