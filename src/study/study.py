@@ -123,6 +123,7 @@ class ArmStudy:
             except UpdateFinishedTrialError:
                 # Optuna changes nothing at a trial that has ended.
                 self.set_attr(f"{attributes.LATE_RUN_ID}{number}", run_id)
+                self._reader.name_run(number, run_id)
         self._reader.refresh()
 
     def beat(self, number: int) -> None:
@@ -173,8 +174,15 @@ class ArmStudy:
             raise verdict.problem
         return view
 
+    def refresh(self) -> None:
+        """Has the next look at the trials see all that other processes have done until then."""
+        self._reader.refresh(runs=True)
+
     def trials(self) -> list[TrialView]:
-        """Returns all trials in the order of their numbers; what other processes do is seen within a second."""
+        """Returns all trials in the order of their numbers.
+
+        What other processes do is seen within a second; runs that they name after a trial has ended, within ten.
+        """
         with explained(self.storage_url):
             return self._reader.read()
 

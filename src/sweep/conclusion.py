@@ -136,6 +136,7 @@ class _Ending:
         several = len(self.search.objectives.objectives) > 1
         for arm, study, _ in self.arms:
             with self.finale.attempt(f"The trials of {arm.name} cannot be read"):
+                study.refresh()
                 self.trials[arm.name] = study.trials()
                 ranking = study.front() if several else study.ranking()
                 if ranking:

@@ -302,6 +302,17 @@ def test_a_run_that_becomes_known_after_the_end_is_kept(open_study: Open, run_tr
     assert study.trials()[1].run_id == "early"
 
 
+def test_a_run_that_another_process_names_late_is_seen_at_once_where_that_is_asked_for(
+    open_study: Open, run_trial: Run
+) -> None:
+    study, other = open_study(), open_study()
+    run_trial(study)
+    assert other.trials()[0].run_id is None
+    study.set_run_id(0, "late")
+    other.refresh()
+    assert other.trials()[0].run_id == "late"
+
+
 def test_what_a_study_keeps_is_json(open_study: Open) -> None:
     study = open_study()
     assert study.get_attr("fitgap.parent") is None
