@@ -20,7 +20,7 @@ def print_closing(console: Console, title: str, run: TrackedRun, delivery: Deliv
         ("look at it", name_viewer(run.store)),
         ("its page", name_page(run.store, run.run_id)),
     ]
-    if not delivery.delivered:
+    if delivery.reason is not None:
         facts.append(("not delivered", f"{delivery.reason}; deliver later with: {delivery.command}"))
     print_facts(console, title, facts)
 

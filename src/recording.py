@@ -121,7 +121,8 @@ def log_classifier(
     """Logs the classifier of raw images as the run's model, with the epoch whose weights it has."""
     path = folder / MODEL_FOLDER
     save_model(classifier, path, image_size=dataset.image_size, class_names=dataset.class_names)
-    run.log_model(path, step=epoch)
+    # A second copy would double what a model costs on disk.
+    run.log_model(path, step=epoch, move=True)
 
 
 @dataclass
@@ -136,11 +137,17 @@ class Ending:
 
 
 @contextmanager
-def close_run(run: TrackedRun, folder: Path, console: Console) -> Iterator[Ending]:
+def close_run(run: TrackedRun, folder: Path, console: Console, *, background: bool = False) -> Iterator[Ending]:
     """Closes a run in the state that says how the block ended, and tells where it can be found.
 
     The block may set the state of what it is given. The traceback of an exception becomes an artifact. Whatever goes
     wrong on the way, the run is closed, and a trial whose time is up just then is closed all the same.
+
+    Args:
+        run: The run.
+        folder: Folder of the files that it has recorded.
+        console: Where the person who started it looks.
+        background: Whether the store may get the end later than this returns; see `TrackedRun.finish`.
     """
     ending, state = Ending(), FAILED
     try:
@@ -158,8 +165,8 @@ def close_run(run: TrackedRun, folder: Path, console: Console) -> Iterator[Endin
         raise
     finally:
         run.set_tags({"fitgap.state": state})
-        delivery = run.finish(STATUSES[state])
+        delivery = run.finish(STATUSES[state], background=background)
         if delivery.delivered:
-            # The store has its own copy; a second one would double what a model costs on disk.
+            # Where the model could not be moved into the journal: the store has a copy of its own.
             shutil.rmtree(folder / MODEL_FOLDER, ignore_errors=True)
         print_closing(console, f"{run.name}: {state}", run, delivery)

@@ -50,8 +50,9 @@ class ModelKeeper:
     def _discard(self, views: Sequence[TrialView]) -> None:
         run_ids = [view.run_id for view in views if view.run_id is not None and view.run_id not in self._discarded]
         for run_id in run_ids:
-            discard_models(self.store, find_model_runs(self.store, run_id, nested=self.nested))
-            self._discarded.add(run_id)
+            # A run ends before the store has its model, which is then deleted at the end of another trial.
+            if not discard_models(self.store, find_model_runs(self.store, run_id, nested=self.nested)):
+                self._discarded.add(run_id)
 
 
 def find_model_runs(store: Store, run_id: str, *, nested: bool) -> list[str]:

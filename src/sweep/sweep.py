@@ -14,10 +14,14 @@ from src.sweep.plan import Sweep
 from src.sweep.report import build_report, print_comparison, record_report
 from src.sweep.subject import Subject
 from src.tracking.facts import describe_environment
+from src.tracking.outbox import await_outbox
 from src.tracking.reconciliation import reconcile
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import Store, open_store
 from src.tracking.sweeps import add_to_run, discard_models
+
+#: Longest wait until the store has the cells that have ended.
+_DELIVERY_SECONDS = 60.0
 
 
 class FailedCellsError(FitgapError):
@@ -79,6 +83,8 @@ def close_sweep(
     """Compares what there is, ends the parent run, and says where to look; without a store it says what to do later."""
     finale = Finale(sweep.console, store, parent)
     comparison = None
+    # Cells end before the store has all of them.
+    await_outbox(store.outbox, _DELIVERY_SECONDS, uri=store.uri)
     try:
         with finale.attempt("No comparison yet"):
             subject = Subject(parent.name, sweep.question, warnings=warnings)

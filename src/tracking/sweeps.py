@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from src.config.paths import PROJECT_ROOT
@@ -63,17 +64,34 @@ def add_to_run(
         raise TrackingError(f"Cannot add to run {run_id} at {show_uri(store.uri)}: {short_reason(error)}.") from error
 
 
-def discard_models(store: Store, run_ids: Sequence[str]) -> None:
+def discard_models(store: Store, run_ids: Sequence[str]) -> list[str]:
     """Deletes the logged models of runs, to free the disk where it is this machine's; see `discard_model`.
+
+    Returns:
+        The runs that the store does not have in full yet: their models may still come.
 
     Raises:
         TrackingError: The store does not answer.
     """
+    client, unfinished = connect(store.uri), []
     try:
         for run_id in run_ids:
-            discard_model(connect(store.uri), store.experiment_id, run_id)
+            if not _has_ended(client, run_id):
+                unfinished.append(run_id)
+            discard_model(client, store.experiment_id, run_id)
     except Exception as error:
         raise TrackingError(f"Cannot delete models at {show_uri(store.uri)}: {short_reason(error)}.") from error
+    return unfinished
+
+
+def _has_ended(client: MlflowClient, run_id: str) -> bool:
+    """Returns whether the store has a run's end, and so all that was logged before it."""
+    try:
+        return str(client.get_run(run_id).info.status) != "RUNNING"
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
 
 
 def _find_newest(client: MlflowClient) -> Run | None:
