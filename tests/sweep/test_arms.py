@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.utils import create_config_search_path
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.singleton import Singleton
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -19,6 +20,14 @@ from src.config.sweeper import SweeperConfig
 from src.errors import ConfigError
 from src.sweep.arms import Arm, build_arms
 from src.sweep.request import read_request
+
+
+@pytest.fixture(autouse=True)
+def restored_globals() -> Iterator[None]:
+    """Leaves Hydra's global state as it was: other tests run whole applications in this process."""
+    state = Singleton.get_state()
+    yield
+    Singleton.set_state(state)
 
 
 def build(*arguments: str, **settings: object) -> list[Arm]:
