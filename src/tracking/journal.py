@@ -93,6 +93,9 @@ class Journal:
             self._lock.acquire(timeout=0)
         except Timeout:
             return False
+        except FileExistsError as error:
+            # The folder was removed between the two looks that the lock takes at it.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folder)) from error
         if not create:
             try:
                 self._check_presence()

@@ -214,6 +214,24 @@ def test_the_wait_for_the_outbox_is_bounded_and_can_be_for_one_store(store: Stor
     assert await_outbox(store.outbox / "nothing", 0)
 
 
+def test_looking_at_journals_while_they_are_delivered_disturbs_nobody(store: Store) -> None:
+    runs = [_start(store) for _ in range(12)]
+    waits: list[bool] = []
+    threads = [threading.Thread(target=lambda: waits.append(await_outbox(store.outbox, 60))) for _ in range(4)]
+    with _busy(store):
+        for run in runs[:4]:
+            run.finish(background=True)
+    for thread in threads:
+        thread.start()
+    for run in runs[4:]:
+        run.finish(background=True)
+    for thread in threads:
+        thread.join()
+    assert waits == [True] * 4
+    assert await_deliveries(60)
+    assert list(store.outbox.iterdir()) == []
+
+
 def test_what_a_dead_process_has_left_is_not_waited_for(store: Store) -> None:
     program = (
         "import os, sys\nfrom pathlib import Path\nfrom src.tracking.outbox import open_journal\n"
