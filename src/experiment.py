@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from src.analysis.overfitting import compute_metrics
 from src.config.run import RunConfig
 from src.console import TrainingConsole, print_facts
 from src.data.dataset import ImageDataset, open_dataset
@@ -17,7 +18,6 @@ from src.ending import COMPLETE, PRUNED
 from src.errors import StorageError
 from src.history import History
 from src.models.build import build_classifier, build_network
-from src.overfitting import compute_metrics
 from src.pictures import draw_predictions, draw_previews
 from src.recording import (
     EpochTracker,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from src.alarm import check_alarm, defer_alarm
+from src.analysis.overfitting import compute_metrics
 from src.history import EpochMetrics, History
-from src.overfitting import compute_metrics
 from src.study.reporting import CurrentTrial
 from src.training.progress import Step
 

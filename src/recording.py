@@ -13,6 +13,7 @@ import keras
 from rich.console import Console
 
 from src.alarm import silence_alarm
+from src.analysis.overfitting import compute_summary
 from src.closing import print_closing
 from src.config.composition import flatten, to_yaml
 from src.config.run import RunConfig
@@ -20,7 +21,6 @@ from src.data.dataset import ImageDataset
 from src.ending import COMPLETE, FAILED, INTERRUPTED, PRUNED, STATUSES, describe_exception, name_state
 from src.history import EpochMetrics, History
 from src.models.build import Network
-from src.overfitting import compute_summary
 from src.pictures import draw_curves
 from src.runtime import gpu_name
 from src.tracking.facts import describe_environment

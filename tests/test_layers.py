@@ -31,7 +31,7 @@ FORBIDDEN = {
 #: Part of the program: all that it may import from `src` besides itself.
 ALLOWED = {
     "src.config": ("src.errors",),
-    "src.overfitting": ("src.history",),
+    "src.analysis": ("src.history",),
     "src.naming": ("src.config",),
     "src.explanation": ("src.config", "src.errors"),
     "src.alarm": ("src.errors",),

@@ -15,10 +15,10 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
+from src.analysis.overfitting import compute_metrics
 from src.config.run import RunConfig
 from src.experiment import RunResult, execute_run
 from src.history import EPOCH_METRICS, EpochMetrics, History
-from src.overfitting import compute_metrics
 from src.pruning import OBJECTIVE_METRICS, TrialObserver
 from src.runtime import begin_run
 from src.study.address import sqlite_url

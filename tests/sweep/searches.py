@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from optuna.storages import BaseStorage
 from rich.console import Console
 
+from src.analysis.overfitting import compute_metrics
 from src.application import TrainingApplication
 from src.config.composition import register_schemas
 from src.config.paths import PROJECT_ROOT
@@ -24,7 +25,6 @@ from src.config.sweeper import SweeperConfig
 from src.ending import STATUSES
 from src.errors import TrackingError
 from src.history import EpochMetrics, History
-from src.overfitting import compute_metrics
 from src.study.address import sqlite_url
 from src.study.objective import parse_objectives
 from src.study.outcome import Outcome

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
+from src.analysis.overfitting import compute_summary
 from src.history import EpochMetrics, History
-from src.overfitting import compute_summary
 
 with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
