@@ -20,8 +20,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder for the files; beside the runs' own if left out")
     arguments = parser.parse_args()
 
+    from src.comparison.report import rebuild_report
     from src.console import open_console
-    from src.sweep.report import rebuild_report
 
     rebuild_report(arguments.parent_run_id, uri=arguments.uri, output=arguments.output, console=open_console())
 

@@ -11,19 +11,24 @@ import pytest
 
 from src.config.paths import PROJECT_ROOT
 
+#: What makes a training, and what makes many of them.
+TRAINING = ("src.training", "src.models", "src.data")
+SWEEPS = ("src.sweep", "src.comparison")
+
 #: Part of the program: what it never imports, not even within a function. Only direct imports count.
 FORBIDDEN = {
     "src.config": ("tensorflow", "keras", "mlflow", "optuna", "matplotlib"),
-    "src.data": ("src.tracking", "src.sweep", "src.figures", "src.training", "src.models"),
-    "src.augmentation": ("src.tracking", "src.sweep", "src.figures", "src.training", "src.models", "src.data"),
-    "src.models": ("src.tracking", "src.sweep", "src.figures", "src.training", "src.data"),
-    "src.training": ("src.tracking", "src.sweep", "src.figures"),
+    "src.data": ("src.tracking", *SWEEPS, "src.figures", "src.training", "src.models"),
+    "src.augmentation": ("src.tracking", *SWEEPS, "src.figures", *TRAINING),
+    "src.models": ("src.tracking", *SWEEPS, "src.figures", "src.training", "src.data"),
+    "src.training": ("src.tracking", *SWEEPS, "src.figures"),
     # A model is saved through MLflow, which needs Keras; its type is named there.
-    "src.tracking": ("src.training", "src.models", "src.data", "src.sweep", "src.figures", "tensorflow"),
-    "src.figures": ("src.training", "src.models", "src.data", "src.sweep", "src.tracking", "tensorflow", "keras"),
-    "src.study": ("src.training", "src.models", "src.data", "src.sweep", "src.tracking", "src.workers", "tensorflow"),
-    "src.workers": ("src.training", "src.models", "src.data", "src.sweep", "src.tracking", "src.study", "tensorflow"),
-    "src.sweep": ("src.training", "src.models", "src.data", "tensorflow", "keras"),
+    "src.tracking": (*TRAINING, *SWEEPS, "src.figures", "tensorflow"),
+    "src.figures": (*TRAINING, *SWEEPS, "src.tracking", "tensorflow", "keras"),
+    "src.study": (*TRAINING, *SWEEPS, "src.tracking", "src.workers", "tensorflow"),
+    "src.workers": (*TRAINING, *SWEEPS, "src.tracking", "src.study", "tensorflow"),
+    "src.comparison": (*TRAINING, "src.sweep", "src.workers", "tensorflow", "keras"),
+    "src.sweep": (*TRAINING, "tensorflow", "keras"),
     "src.history": ("src", "tensorflow", "keras"),
     "src.errors": ("src",),
 }
@@ -56,7 +61,7 @@ IMPORTERS = {
     "src.pruning": ("src.train", "src.application"),
     "src.pictures": ("src.experiment", "src.recording"),
     "src.closing": ("src.recording", "src.sweep"),
-    "src.console": ("src.experiment", "src.recording", "src.closing", "src.sweep", *ENTRY_POINTS),
+    "src.console": ("src.experiment", "src.recording", "src.closing", "src.comparison", "src.sweep", *ENTRY_POINTS),
 }
 
 #: Modules that a command imports before it has looked at its arguments, and what must not come with them.

@@ -8,6 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from src.comparison.comparison import Comparison
+from src.comparison.report import build_report, print_comparison, record_report
+from src.comparison.selection import RETRIED_TAG
+from src.comparison.subject import Subject
 from src.console import print_facts
 from src.ending import COMPLETE, INTERRUPTED
 from src.study.borders import find_borders, is_border_warning
@@ -15,16 +19,12 @@ from src.study.plots import draw_plots
 from src.study.study import ArmStudy
 from src.study.view import TrialView
 from src.sweep.arms import Arm, check_point
-from src.sweep.comparison import Comparison
 from src.sweep.finale import Finale
 from src.sweep.job import describe_values
 from src.sweep.measuring import list_overrides, measure_trial
 from src.sweep.models import ModelKeeper
 from src.sweep.plan import Search
 from src.sweep.program import repeat_command
-from src.sweep.report import build_report, print_comparison, record_report
-from src.sweep.selection import RETRIED_TAG
-from src.sweep.subject import Subject
 from src.sweep.trials_table import write_trials
 from src.sweep.winner import CONFIG_NAME, winner_command, write_winner
 from src.tracking.records import load_children, load_run

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.comparison.comparison import Comparison
+from src.comparison.report import build_report, print_comparison, record_report
+from src.comparison.subject import Subject
 from src.console import print_facts
 from src.errors import FitgapError, StorageError
-from src.sweep.comparison import Comparison
 from src.sweep.execution import run_cells
 from src.sweep.finale import Finale
 from src.sweep.plan import Sweep
-from src.sweep.report import build_report, print_comparison, record_report
-from src.sweep.subject import Subject
 from src.tracking.facts import describe_environment
 from src.tracking.outbox import await_outbox
 from src.tracking.reconciliation import reconcile

@@ -19,10 +19,10 @@ from src.config.tracking import TrackingConfig
 with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
     warnings.simplefilter("ignore", DeprecationWarning)
+    from src.comparison.report import rebuild_report
     from src.history import History
     from src.study.view import TrialView
     from src.sweep.conclusion import Conclusion, conclude_search
-    from src.sweep.report import rebuild_report
     from src.tracking.records import RunRecord, load_children, load_run
     from src.tracking.store import Store, connect, open_store
     from tests.sweep.searches import Opener, ScoredApplication, Stage, make_history, open_stage, read_console

@@ -15,8 +15,8 @@ from src.history import EpochMetrics, History
 with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from src.sweep.comparison import compare_runs
-    from src.sweep.row import COLUMNS
+    from src.comparison.comparison import compare_runs
+    from src.comparison.row import COLUMNS
     from src.tracking.records import RunRecord
 
 #: Validation accuracies of a training that overfits from its third epoch.

@@ -13,8 +13,8 @@ from src.study.objective import parse_objectives
 with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from src.sweep.comparison import compare_trials
-    from src.sweep.selection import RETRIED_TAG, Selection, Tally, select_trials
+    from src.comparison.comparison import compare_trials
+    from src.comparison.selection import RETRIED_TAG, Selection, Tally, select_trials
     from src.tracking.records import RunRecord
 
 ACCURACY = parse_objectives("accuracy", "maximize", [])

@@ -7,12 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from src.comparison.row import COLUMNS, Row, to_row
+from src.comparison.selection import Selection
 from src.ending import COMPLETE
 from src.figures.comparison import Arm, plot_comparison
 from src.figures.style import save_figure
 from src.study.objective import Objective, Objectives
-from src.sweep.row import COLUMNS, Row, to_row
-from src.sweep.selection import Selection
 from src.tracking.records import RunRecord
 
 #: What the runs of a grid are compared by.

@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 from rich.console import Console
 
+from src.comparison.comparison import Comparison, compare_runs, compare_trials
+from src.comparison.selection import select_trials
+from src.comparison.subject import Subject, read_subject
 from src.console import print_facts, print_table
 from src.errors import StorageError
-from src.sweep.comparison import Comparison, compare_runs, compare_trials
-from src.sweep.selection import select_trials
-from src.sweep.subject import Subject, read_subject
 from src.tracking.reconciliation import reconcile
 from src.tracking.records import load_children, load_histories
 from src.tracking.run import TrackedRun
