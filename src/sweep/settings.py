@@ -50,7 +50,8 @@ def check_search(objectives: Objectives, settings: SweeperConfig, metrics: froze
     """
     number = len(objectives.names)
     build_sampler(settings.sampler, settings.sampler_kwargs, seed=0, num_objectives=number, has_conditions=False)
-    if settings.pruner != "auto":
+    # `none` switches off the pruner of a sweep's file, whose arguments are still there.
+    if settings.pruner not in ("auto", "none"):
         build_pruner(settings.pruner, settings.pruner_kwargs)
     wanted = [*objectives.names, *(constraint.metric for constraint in objectives.constraints)]
     if metrics is not None:
