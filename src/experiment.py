@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from src.analysis.diagnosis import Diagnosis
 from src.analysis.overfitting import compute_metrics
 from src.config.run import RunConfig
 from src.console import TrainingConsole, print_facts
@@ -23,6 +24,7 @@ from src.recording import (
     EpochTracker,
     close_run,
     describe_run,
+    diagnose_training,
     log_classifier,
     log_files,
     log_history,
@@ -65,6 +67,7 @@ def execute_run(
     console: Console,
     observers: Sequence[TrainingObserver] = (),
     on_run: Callable[[str], None] | None = None,
+    wants_model: Callable[[dict[str, float]], bool] | None = None,
 ) -> RunResult:
     """Trains one network as configured and records everything about it.
 
@@ -78,6 +81,7 @@ def execute_run(
         console: Where the person who started it looks.
         observers: Who else follows the training, and may end it.
         on_run: Is told the run's id as soon as there is one, and again should the store have given it another since.
+        wants_model: Says from the final metrics whether anybody will want the model, which costs time and disk.
 
     Raises:
         FitgapError: The configuration, the data, the weights, the tracking store or the training does not allow it.
@@ -106,7 +110,11 @@ def execute_run(
             training, metrics = _train(config, dataset, run, output_dir, name, console, observers)
             if training.stopped_early_by is not None:
                 ending.state = PRUNED
-            _print_result(console, _title_result(name, training), metrics, time.perf_counter() - started)
+            elif config.tracking.log_model and (wants_model is None or wants_model(metrics)):
+                log_classifier(run, build_classifier(training.network.model), dataset, output_dir, training.kept_epoch)
+            diagnosis = diagnose_training(training.history, dataset)
+            seconds = time.perf_counter() - started
+            _print_result(console, _title_result(name, training), metrics, diagnosis, seconds)
     finally:
         if run.run_id != first_id:
             # The store was away at first, and has given the run an id of its own since.
@@ -141,11 +149,11 @@ def _train(
     except BaseException:
         # What was measured is kept; that it cannot be written must not hide why the training ended.
         with contextlib.suppress(OSError, StorageError):
-            log_history(run, training.history, output_dir, name)
+            log_history(run, training.history, dataset, output_dir, name)
         raise
     finally:
         progress.close()
-    log_history(run, training.history, output_dir, name)
+    log_history(run, training.history, dataset, output_dir, name)
     metrics = compute_metrics(training.history)
     if training.stopped_early_by is not None:
         return training, metrics
@@ -157,8 +165,6 @@ def _train(
         run.log_metrics({"test_accuracy": test.accuracy, "test_loss": test.loss})
     if training.val_probabilities is not None:
         log_files(run, draw_predictions(output_dir, dataset, training.val_probabilities, name))
-    if config.tracking.log_model:
-        log_classifier(run, build_classifier(network.model), dataset, output_dir, epoch=training.kept_epoch)
     return training, metrics
 
 
@@ -182,12 +188,13 @@ def _title_result(name: str, training: Training) -> str:
     return f"{name}: pruned at epoch {len(training.history)} of {training.config.trainer.epochs}"
 
 
-def _print_result(console: Console, title: str, metrics: dict[str, float], seconds: float) -> None:
-    overfit = metrics.get("overfit_epoch")
+def _print_result(
+    console: Console, title: str, metrics: dict[str, float], diagnosis: Diagnosis, seconds: float
+) -> None:
     facts = [
         ("best val accuracy", f"{metrics['best_val_accuracy']:.3f} at epoch {metrics['best_epoch']:.0f}"),
         ("final gap", f"{metrics['final_gap_accuracy']:+.3f} accuracy, {metrics['final_gap_loss']:+.4f} loss"),
-        ("overfits", "not seen" if overfit is None else f"from epoch {overfit:.0f} on"),
+        ("diagnosis", f"{diagnosis.verdict}. {diagnosis.reason}"),
     ]
     if "test_accuracy" in metrics:
         facts.append(("test accuracy", f"{metrics['test_accuracy']:.3f}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from src.alarm import check_alarm, defer_alarm
 from src.analysis.overfitting import compute_metrics
+from src.config.run import RunConfig
 from src.history import EpochMetrics, History
 from src.study.reporting import CurrentTrial
 from src.training.progress import Step
@@ -12,10 +13,11 @@ from src.training.progress import Step
 class TrialObserver:
     """Reports a training's epochs to its trial, and ends it where the trial shall end; a `TrainingObserver`."""
 
-    def __init__(self, trial: CurrentTrial, *, epochs: int) -> None:
-        """Takes the trial and the number of epochs planned."""
+    def __init__(self, trial: CurrentTrial, config: RunConfig) -> None:
+        """Takes the trial and the training's configuration."""
         self.trial = trial
-        self.epochs = epochs
+        self.epochs = config.trainer.epochs
+        self.keep_models = config.tracking.keep_models
         defer_alarm()
 
     def on_step(self, step: Step) -> None:
@@ -40,6 +42,14 @@ class TrialObserver:
             if objective in metrics:
                 self.trial.report(metrics[objective], step=history.epochs[-1].epoch)
         return len(history) < self.epochs and self.trial.should_stop()
+
+    def wants_model(self, metrics: dict[str, float]) -> bool:
+        """Returns whether the trial, with these final metrics, may be one of those that keep their model.
+
+        Saving a model takes longer than all else that happens between two short trainings.
+        """
+        value = metrics.get(self.trial.ticket.objectives[0])
+        return value is None or not self.trial.is_beaten(value, self.keep_models)
 
 
 def list_metrics() -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import keras
 from rich.console import Console
 
 from src.alarm import silence_alarm
+from src.analysis.diagnosis import Diagnosis, diagnose
 from src.analysis.overfitting import compute_summary
 from src.closing import print_closing
 from src.config.composition import flatten, to_yaml
@@ -104,20 +105,30 @@ def log_files(run: TrackedRun, paths: Iterable[Path]) -> None:
         run.log_artifact(path)
 
 
-def log_history(run: TrackedRun, history: History, folder: Path, name: str) -> None:
-    """Logs the epochs as a table and as curves, and the once-per-run metrics; nothing where there are none."""
+def log_history(run: TrackedRun, history: History, dataset: ImageDataset, folder: Path, name: str) -> None:
+    """Logs the epochs as a table and as curves, the once-per-run metrics, and the diagnosis; nothing without epochs."""
     if not history:
         return
     metrics = compute_summary(history)
     run.log_metrics(metrics)
+    diagnosis = diagnose_training(history, dataset)
+    run.set_tags({"fitgap.verdict": str(diagnosis.verdict), "fitgap.diagnosis": diagnosis.reason})
     path = folder / "history.csv"
     history.write_csv(path)
     log_files(run, [path, draw_curves(folder, history, name, metrics.get("overfit_epoch"))])
 
 
-def log_classifier(
-    run: TrackedRun, classifier: keras.Model, dataset: ImageDataset, folder: Path, *, epoch: int
-) -> None:
+def diagnose_training(history: History, dataset: ImageDataset) -> Diagnosis:
+    """Returns the diagnosis of a history with at least one epoch, in view of how many images were measured."""
+    return diagnose(
+        history,
+        chance=dataset.majority_class_accuracy,
+        num_train_eval=len(dataset.train_eval),
+        num_val=len(dataset.val),
+    )
+
+
+def log_classifier(run: TrackedRun, classifier: keras.Model, dataset: ImageDataset, folder: Path, epoch: int) -> None:
     """Logs the classifier of raw images as the run's model, with the epoch whose weights it has."""
     path = folder / MODEL_FOLDER
     save_model(classifier, path, image_size=dataset.image_size, class_names=dataset.class_names)

@@ -41,15 +41,16 @@ def main(config: DictConfig) -> object:
     from src.naming import name_run
     from src.pruning import TrialObserver
 
-    name = name_run(run_config, list(hydra_config.overrides.task))
     trial = current_trial()
+    observer = TrialObserver(trial, run_config) if trial else None
     return execute_run(
         run_config,
         output_dir,
-        name=name,
+        name=name_run(run_config, list(hydra_config.overrides.task)),
         console=open_console(),
-        observers=[TrialObserver(trial, epochs=run_config.trainer.epochs)] if trial else [],
+        observers=[observer] if observer else [],
         on_run=trial.attach_run if trial else None,
+        wants_model=observer.wants_model if observer else None,
     )
 
 

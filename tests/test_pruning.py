@@ -105,13 +105,15 @@ def train(compose_run: Callable[..., RunConfig], tmp_path: Path) -> Callable[...
         def task_function(given: RunConfig) -> RunResult:
             trial = current_trial()
             assert trial is not None
+            observer = TrialObserver(trial, given)
             return execute_run(
                 given,
                 tmp_path,
                 name="tiny",
                 console=Console(file=said, width=140),
-                observers=[TrialObserver(trial, epochs=given.trainer.epochs), *observers],
+                observers=[observer, *observers],
                 on_run=trial.attach_run,
+                wants_model=observer.wants_model,
             )
 
         outcome = Outcome.from_dict(TrialTask(task_function)(config))
@@ -166,10 +168,18 @@ def test_a_training_that_does_as_well_as_the_others_is_complete_and_reports_ever
 
 def test_a_training_is_not_pruned_after_its_last_epoch(begin: Begin, train: Callable[..., Ended]) -> None:
     begin()
-    ended = train("trainer.epochs=2")
+    ended = train("trainer.epochs=2", "tracking.keep_models=4")
     assert ended.outcome.state == "complete"
     assert "confusion_matrix.png" in ended.artifacts
     assert len(ended.models) == 1
+
+
+def test_a_training_keeps_no_model_that_enough_others_have_beaten(begin: Begin, train: Callable[..., Ended]) -> None:
+    begin(pruner="none", pruner_kwargs={})
+    ended = train("tracking.keep_models=3")
+    assert ended.outcome.state == "complete"
+    assert ended.models == []
+    assert {"curves.png", "confusion_matrix.png", "worst_predictions.png"} <= ended.artifacts
 
 
 def test_all_that_a_search_can_optimize_is_what_a_training_comes_to(begin: Begin, train: Callable[..., Ended]) -> None:
@@ -217,7 +227,7 @@ def make_history(losses: list[float]) -> History:
 
 def test_an_objective_that_has_no_value_yet_is_not_reported(begin: Begin) -> None:
     with begin_trial(begin(objectives=("overfit_epoch",), pruner="threshold", pruner_kwargs={"lower": 5.0})) as trial:
-        observer = TrialObserver(trial, epochs=10)
+        observer = TrialObserver(trial, RunConfig())
         assert not observer.should_stop(make_history([1.0, 2.0]))
         assert trial.last_value is None
         assert observer.should_stop(make_history([1.0, 2.0, 3.0, 4.0]))
@@ -229,5 +239,5 @@ def test_what_is_reported_is_what_the_trial_would_come_to(begin: Begin, study: o
         ticket = begin(objectives=(objective,), pruner="none")
         history = make_history([3.0, 1.0, 2.0, 3.0, 4.0])
         with begin_trial(ticket) as trial:
-            TrialObserver(trial, epochs=10).should_stop(history)
+            TrialObserver(trial, RunConfig()).should_stop(history)
         assert find_trial(study, ticket).intermediate_values == {5: compute_metrics(history)[objective]}

@@ -78,6 +78,24 @@ class CurrentTrial:
         self.pruned = self.pruned or self._given_up
         return self.pruned
 
+    def is_beaten(self, value: float, rivals: int) -> bool:
+        """Returns whether so many complete trials of the study are at least as good as this value, and keep the bounds.
+
+        More trials can only add to them, so that what is beaten once stays beaten. Of several objectives, of one
+        training of several, and where the storage does not answer, nothing is known to be beaten.
+        """
+        beaten = False
+
+        def ask(storage: BaseStorage, trial_id: int) -> None:
+            nonlocal beaten
+            from src.study.view import count_as_good
+
+            beaten = count_as_good(self._load_study(storage), value) >= rivals
+
+        if self._counts():
+            self._try(ask)
+        return beaten
+
     def attach_run(self, run_id: str) -> None:
         """Names the trial's run in the tracking store."""
         self.run_id = run_id

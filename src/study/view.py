@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from optuna import Study
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from src.ending import COMPLETE, FAILED, PRUNED
@@ -94,3 +96,11 @@ def view_trial(trial: FrozenTrial, late_run_id: str | None = None) -> TrialView:
         intermediate=trial.intermediate_values,
         folder=kept.get(attributes.FOLDER),
     )
+
+
+def count_as_good(study: Study, value: float) -> int:
+    """Returns how many complete, feasible trials of a study with one objective are at least as good as a value."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    values = [trial.value for trial in trials if all(bound <= 0 for bound in trial.constraints.values())]
+    better = study.direction == StudyDirection.MAXIMIZE
+    return sum(other is not None and (other >= value if better else other <= value) for other in values)

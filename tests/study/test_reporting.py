@@ -216,3 +216,25 @@ def test_a_sign_of_life_is_recorded(ticket: Tickets, tmp_path: Path) -> None:
         trial.beat()
         trial.close()
         assert database.execute("SELECT trial_id FROM trial_heartbeats").fetchall() == [(told.trial_id,)]
+
+
+def test_a_value_is_beaten_once_enough_complete_trials_are_at_least_as_good(
+    complete: Callable[[list[float]], None], ticket: Tickets
+) -> None:
+    complete([0.5])
+    complete([0.75])
+    trial = CurrentTrial(ticket())
+    assert [trial.is_beaten(value, 1) for value in (0.8, 0.75, 0.6)] == [False, True, True]
+    assert [trial.is_beaten(value, 2) for value in (0.6, 0.5, 0.4)] == [False, True, True]
+
+
+def test_no_training_is_beaten_whose_value_is_not_the_trials(
+    complete: Callable[[list[float]], None], ticket: Tickets
+) -> None:
+    complete([0.75])
+    assert not CurrentTrial(ticket(reports=False)).is_beaten(0.5, 1)
+    assert not CurrentTrial(ticket(objectives=("accuracy", "gap"))).is_beaten(0.5, 1)
+
+
+def test_nothing_is_known_to_be_beaten_while_the_storage_is_away(ticket: Tickets, tmp_path: Path) -> None:
+    assert not CurrentTrial(ticket(storage=f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}")).is_beaten(0.5, 1)
