@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +96,7 @@ def estimate_influences(
     trials: Sequence[Trial],
     measure: str,
     *,
-    logarithmic: Sequence[str] = (),
+    logarithmic: Collection[str] = (),
     contrasts: Mapping[str, tuple[str, str]] | None = None,
     seed: int = 0,
 ) -> Influences | None:

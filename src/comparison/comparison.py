@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from src.comparison.evidence import Evidence, weigh_grid, weigh_search
 from src.comparison.row import COLUMNS, Row, to_row
-from src.comparison.selection import Selection
+from src.comparison.selection import Selection, order_records
 from src.ending import COMPLETE
 from src.figures.comparison import Arm, plot_comparison
 from src.figures.style import save_figure
@@ -20,9 +21,6 @@ GRID_OBJECTIVES = Objectives((Objective("best_val_accuracy", "maximize"),))
 
 #: Columns of a search with several arms that say what became of each one's trials.
 _TALLY_COLUMNS = {"complete": "complete_trials", "pruned": "pruned_trials", "failed": "failed_trials"}
-
-#: States of rows that have no result and have not failed either.
-_OPEN = ("running", "pruned", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,9 @@ class Comparison:
         columns: Heading for people, and key, of each figure that is shown.
         summary: The metrics that the parent run gets.
         title: What the table shows.
+        runs: All runs of the sweep: those of a grid as they were planned, those of a search the best first.
+        evidence: What can be said of the keys in which they differ.
+        searched: Whether it is a search.
     """
 
     rows: tuple[Row, ...]
@@ -44,6 +45,9 @@ class Comparison:
     columns: dict[str, str]
     summary: dict[str, float]
     title: str = "side by side"
+    runs: tuple[Row, ...] = ()
+    evidence: Evidence = field(default_factory=Evidence)
+    searched: bool = False
 
     @property
     def best(self) -> Row | None:
@@ -61,10 +65,9 @@ class Comparison:
 
     def describe(self) -> str:
         """Returns the comparison as a Markdown table, which MLflow shows as the parent run's description."""
-        searched = any(row.params for row in self.rows)
-        header = [*self.header, *(["with"] if searched else [])]
+        header = [*self.header, *(["with"] if self.searched else [])]
         rows = [
-            [*cells, *([row.label or "-"] if searched else [])]
+            [*cells, *([row.label or "-"] if self.searched else [])]
             for row, cells in zip(self.rows, self.cells(), strict=True)
         ]
         lines = [header, ["---"] * len(header), *rows]
@@ -77,10 +80,7 @@ class Comparison:
     def describe_best(self) -> str:
         """Returns the best row's name, with its trial where it is one of several."""
         assert self.best is not None
-        number = self.best.values.get("trial_number")
-        if "trial" not in self.columns or number is None:
-            return self.best.name
-        return f"{self.best.name} #{number:.0f}"
+        return _number(self.best) if "trial" in self.columns else self.best.name
 
     def write_csv(self, path: Path) -> None:
         """Writes one line per row, with unrounded values.
@@ -103,10 +103,10 @@ class Comparison:
         """Draws the rows' train_eval and validation curves on shared axes."""
         arms = [
             Arm(
-                name=_name_panel(row, numbered="trial" in self.columns),
+                name=name_panel(row, numbered="trial" in self.columns),
                 history=row.history,
                 overfit_epoch=int(row.values["overfit_epoch"]) if "overfit_epoch" in row.values else None,
-                failed=_describe_failure(row),
+                failed=row.failure,
             )
             for row in self.rows
         ]
@@ -115,32 +115,48 @@ class Comparison:
     @property
     def has_curves(self) -> bool:
         """Whether there is anything to draw: some applications record no epochs."""
-        return any(row.history or _describe_failure(row) for row in self.rows)
+        return any(row.history or row.failure for row in self.rows)
 
     def _spreads(self, key: str) -> list[str]:
         extras = [f"{key}_std"] if any(f"{key}_std" in row.values for row in self.rows) else []
         return [*extras, "num_seeds"] if extras and key == self.objectives.names[0] else extras
 
 
-def compare_runs(records: Sequence[RunRecord]) -> Comparison:
-    """Puts the runs of a grid side by side, in the order in which they were planned."""
-    rows = sorted(map(to_row, records), key=lambda row: row.values.get("trial_number", 0))
+def compare_runs(records: Sequence[RunRecord], keys: Collection[str] = ()) -> Comparison:
+    """Puts the runs of a grid side by side, in the order in which they were planned.
+
+    Args:
+        records: The runs, with their histories.
+        keys: The keys of the grid.
+    """
+    rows = sorted((to_row(record, keys) for record in records), key=lambda row: row.values.get("trial_number", 0))
     complete = [row for row in rows if row.state == COMPLETE and row.history]
     # Of equally accurate runs the one with the smaller gap is the better one.
     ranking = sorted(complete, key=lambda row: (-row.values["best_val_accuracy"], row.values["best_gap_accuracy"]))
     failed = [row for row in rows if row.state not in (COMPLETE, "running")]
     summary = {"num_runs": float(len(rows)), "num_failed": float(len(failed))}
-    return _finish(Comparison(tuple(rows), tuple(ranking), GRID_OBJECTIVES, COLUMNS, summary))
+    comparison = Comparison(tuple(rows), tuple(ranking), GRID_OBJECTIVES, COLUMNS, summary)
+    return _finish(replace(comparison, runs=tuple(rows), evidence=weigh_grid(rows)))
 
 
-def compare_trials(selection: Selection, objectives: Objectives, keys: Collection[str]) -> Comparison:
+def compare_trials(
+    selection: Selection,
+    objectives: Objectives,
+    space: Mapping[str, str],
+    *,
+    records: Sequence[RunRecord] = (),
+    arm_keys: Collection[str] = (),
+) -> Comparison:
     """Puts the trials that stand for a search side by side.
 
     Args:
         selection: The trials, with their histories.
         objectives: What was optimized.
-        keys: The searched keys.
+        space: What was searched, by key, in words.
+        records: All trials.
+        arm_keys: The keys in which the arms differ.
     """
+    keys = list(space)
     single = selection.single
     rows = [_name_trial(to_row(record, keys), single) for record in selection.records]
     ranking = tuple(rows)
@@ -155,6 +171,8 @@ def compare_trials(selection: Selection, objectives: Objectives, keys: Collectio
     }
     what = "the front" if len(objectives.objectives) > 1 else "the best" if single else "the best of each arm"
     columns = _choose_columns(rows, objectives)
+    ordered = [to_row(record, [*arm_keys, *keys]) for record in order_records(records, objectives)]
+    runs = [_name_trial(row, single) if single else replace(row, name=_number(row)) for row in ordered]
     return _finish(
         Comparison(
             rows=tuple(rows),
@@ -163,6 +181,9 @@ def compare_trials(selection: Selection, objectives: Objectives, keys: Collectio
             columns=columns if single else {"trial": "trial_number", **columns, **_TALLY_COLUMNS},
             summary=summary,
             title=f"{what} of {sum(total.counts().values())} trials: {total.describe()}",
+            runs=tuple(runs),
+            evidence=weigh_search(runs, space),
+            searched=True,
         )
     )
 
@@ -199,15 +220,15 @@ def _name_trial(row: Row, single: bool) -> Row:
     return replace(row, name=f"#{row.values.get('trial_number', 0):.0f}") if single else row
 
 
-def _name_panel(row: Row, *, numbered: bool) -> str:
+def _number(row: Row) -> str:
+    """Returns a row's name with the number of its trial, where it has one."""
     number = row.values.get("trial_number")
-    name = f"{row.name} #{number:.0f}" if numbered and number is not None else row.name
-    if not numbered and row.label:
+    return row.name if number is None else f"{row.name} #{number:.0f}"
+
+
+def name_panel(row: Row, *, numbered: bool) -> str:
+    """Returns what a picture calls a run: with the number of its trial, or with what was searched."""
+    name = _number(row) if numbered else row.name
+    if not numbered and row.label and row.name.startswith("#"):
         name = f"{name}: {row.label}"
     return name if row.state != "running" else f"{name} (running)"
-
-
-def _describe_failure(row: Row) -> str | None:
-    if row.state == COMPLETE or row.state in _OPEN:
-        return None
-    return f"{row.state}: {row.error or 'no reason recorded'}"

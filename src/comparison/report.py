@@ -12,8 +12,10 @@ from urllib.parse import quote
 from rich.console import Console
 
 from src.comparison.comparison import Comparison, compare_runs, compare_trials
+from src.comparison.pictures import draw_pictures
 from src.comparison.selection import select_trials
 from src.comparison.subject import Subject, read_subject
+from src.comparison.tables import write_evidence
 from src.console import print_facts, print_table
 from src.errors import StorageError
 from src.tracking.reconciliation import reconcile
@@ -32,7 +34,7 @@ class Report:
 
     Attributes:
         comparison: What is compared, side by side.
-        files: Table and picture, on disk.
+        files: Tables and pictures, on disk.
         metrics: The parent's once-per-run metrics.
         tags: The parent's description and its best run.
     """
@@ -44,7 +46,7 @@ class Report:
 
 
 def build_report(store: Store, parent_run_id: str, folder: Path, subject: Subject) -> Report:
-    """Compares a sweep's runs as the store has them now, and writes table and picture.
+    """Compares a sweep's runs as the store has them now, and writes tables and pictures.
 
     Raises:
         TrackingError: The store cannot be read.
@@ -52,18 +54,21 @@ def build_report(store: Store, parent_run_id: str, folder: Path, subject: Subjec
     """
     comparison = _compare(store, parent_run_id, subject)
     table, picture = folder / "comparison.csv", folder / "comparison.png"
+    title = _title(store, subject)
     files = [table]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         comparison.write_csv(table)
+        files += write_evidence(comparison.evidence, folder)
     except OSError as error:
         raise StorageError(
             f"The report cannot be written to {error.filename or folder}: {error.strerror}. Give a folder that can be "
             "written: --output of src.report, hydra.sweep.dir of src.train."
         ) from error
     if comparison.has_curves:
-        comparison.draw(picture, _title(store, subject))
+        comparison.draw(picture, title)
         files.append(picture)
+    files += draw_pictures(comparison, title, folder)
     run_ids = [row.run_id for row in comparison.rows if row.run_id]
     link = f"[Compare them in MLflow]({link_comparison(store.experiment_id, run_ids)})" if run_ids else ""
     tags = {"mlflow.note.content": subject.describe(comparison.describe(), link)}
@@ -120,7 +125,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         return
     console.print(f"best: {comparison.describe_best()}", style="bold")
     searched = [(row.name, row.label) for row in comparison.ranking if row.label]
-    if searched:
+    if comparison.searched and searched:
         print_facts(console, "with", searched)
 
 
@@ -132,9 +137,15 @@ def _title(store: Store, subject: Subject) -> str:
 
 def _compare(store: Store, parent_run_id: str, subject: Subject) -> Comparison:
     if subject.objectives is None:
-        return compare_runs(load_children(store, parent_run_id))
+        return compare_runs(load_children(store, parent_run_id), subject.axes)
     # A search may have a thousand trials: epochs are read of those alone that are shown.
     records = load_children(store, parent_run_id, histories=False)
     selection = select_trials(records, subject.objectives, single=subject.num_arms == 1)
     shown = tuple(load_histories(store, selection.records))
-    return compare_trials(replace(selection, records=shown), subject.objectives, list(subject.space))
+    return compare_trials(
+        replace(selection, records=shown),
+        subject.objectives,
+        subject.space,
+        records=records,
+        arm_keys=subject.axes,
+    )

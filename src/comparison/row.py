@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from src.ending import COMPLETE, INTERRUPTED, PRUNED
 from src.history import History
 from src.tracking.records import RunRecord
 
@@ -22,6 +23,9 @@ COLUMNS = {
 #: Keys whose spread over seeds is shown beside the mean, besides those of the objectives.
 _SPREAD_KEYS = ("best_val_accuracy", "best_gap_accuracy", "final_gap_accuracy")
 
+#: States of rows that have no result and have not failed either.
+_OPEN = ("running", PRUNED, INTERRUPTED)
+
 #: Keys that count something.
 _COUNTS = ("epoch", "epochs_run", "trials", "trial_number")
 
@@ -37,8 +41,10 @@ class Row:
         state: Its `fitgap.state`.
         error: Why it did not complete; None if it did.
         values: Its figures by key, as far as it has them.
-        params: The searched keys' values.
+        params: Its values of the keys in which the runs of the sweep differ.
         history: Its epochs.
+        verdict: Its diagnosis in one word; None where it has none.
+        reason: Its diagnosis in a sentence.
     """
 
     run_id: str
@@ -49,10 +55,19 @@ class Row:
     values: Mapping[str, float]
     params: Mapping[str, str] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    verdict: str | None = None
+    reason: str = ""
+
+    @property
+    def failure(self) -> str | None:
+        """Why it has no result; None where it has one, still runs, or was stopped on purpose."""
+        if self.state == COMPLETE or self.state in _OPEN:
+            return None
+        return f"{self.state}: {self.error or 'no reason recorded'}"
 
     @property
     def label(self) -> str:
-        """Its searched values in short: `dropout=0.31, learning_rate=0.00052`."""
+        """Its values in short: `dropout=0.31, learning_rate=0.00052`."""
         return ", ".join(f"{key.rpartition('.')[2]}={_shorten(value)}" for key, value in self.params.items())
 
     def cells(self, keys: Iterable[str], objectives: Collection[str] = ()) -> list[str]:
@@ -71,7 +86,7 @@ class Row:
 
 
 def to_row(record: RunRecord, keys: Collection[str] = ()) -> Row:
-    """Returns the row of a run, with the values of the searched keys."""
+    """Returns the row of a run, with its values of some keys."""
     values = dict(record.metrics)
     if record.history:
         values.setdefault("best_gap_accuracy", record.history.best().gap_accuracy)
@@ -90,6 +105,8 @@ def to_row(record: RunRecord, keys: Collection[str] = ()) -> Row:
         values=values,
         params=_find_params(record, keys),
         history=record.history,
+        verdict=record.tags.get("fitgap.verdict"),
+        reason=record.tags.get("fitgap.diagnosis", ""),
     )
 
 

@@ -108,6 +108,14 @@ def rank_records(records: Sequence[RunRecord], objectives: Objectives) -> list[R
     return sorted(eligible, key=lambda record: (_losses(record, objectives), _number(record), _arm(record)))
 
 
+def order_records(records: Sequence[RunRecord], objectives: Objectives) -> list[RunRecord]:
+    """Returns all trials that were not begun again: those that `rank_records` ranks, then the others by number."""
+    ranking = rank_records(records, objectives)
+    ranked = {record.run_id for record in ranking}
+    rest = [record for record in records if record.run_id not in ranked and RETRIED_TAG not in record.tags]
+    return [*ranking, *sorted(rest, key=lambda record: (_arm(record), _number(record)))]
+
+
 def _find_front(ranking: Sequence[RunRecord], objectives: Objectives) -> list[RunRecord]:
     front: list[RunRecord] = []
     for record in ranking:

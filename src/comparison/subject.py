@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from src.study.objective import Objectives, parse_objectives
 from src.tracking.records import RunRecord
 
-#: Beginning of the params of a parent run that describe a searched key.
-_SEARCHED = "search."
+#: Beginnings of the params of a parent run that describe a searched key, and one of the grid.
+_SEARCHED, _GRID = "search.", "grid."
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Subject:
         objectives: What a search optimizes; None for a grid.
         num_arms: How many studies a search has.
         space: What is searched, by key, in words.
+        axes: The keys of the grid, in the order of the command line; of a search those in which its arms differ.
         warnings: What the reader should know.
     """
 
@@ -30,6 +31,7 @@ class Subject:
     objectives: Objectives | None = None
     num_arms: int = 1
     space: Mapping[str, str] = field(default_factory=dict)
+    axes: Sequence[str] = ()
     warnings: Sequence[str] = ()
 
     def describe(self, table: str, link: str) -> str:
@@ -61,5 +63,6 @@ def read_subject(parent: RunRecord) -> Subject:
         objectives=objectives,
         num_arms=int(params.get("num_arms", 1)),
         space={key.removeprefix(_SEARCHED): text for key, text in params.items() if key.startswith(_SEARCHED)},
+        axes=[key.removeprefix(_GRID) for key in params if key.startswith(_GRID)],
         warnings=tags["fitgap.warnings"].splitlines() if tags.get("fitgap.warnings") else (),
     )

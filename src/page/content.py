@@ -59,10 +59,11 @@ class EffectLine:
 
     Attributes:
         change: The change in words: `dropout 0.5 instead of 0`.
-        gap: Difference of the gap in accuracy; below 0 is less overfitting.
+        gap: Difference of the gap in accuracy at the best epoch; below 0 is less overfitting.
         val_accuracy: Difference of the best validation accuracy; above 0 is better.
         basis: What the estimate rests on: `3 pairs with equal seeds`.
         verdict: The line in words: `less overfitting, no clear change of validation accuracy`.
+        final_gap: Difference of the gap at the last epoch; None where it is not known.
     """
 
     change: str
@@ -70,6 +71,7 @@ class EffectLine:
     val_accuracy: Estimate
     basis: str
     verdict: str
+    final_gap: Estimate | None = None
 
 
 @dataclass(frozen=True)

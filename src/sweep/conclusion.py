@@ -192,6 +192,7 @@ class _Ending:
                 objectives=search.objectives,
                 num_arms=len(search.arms),
                 space={item.key: item.describe() for item in search.arms[0].space.dimensions},
+                axes=list(search.axes),
                 warnings=self.warnings,
             )
             report = build_report(self.store, self.parent.run_id, search.folder, subject)

@@ -87,7 +87,7 @@ def close_sweep(
     await_outbox(store.outbox, _DELIVERY_SECONDS, uri=store.uri)
     try:
         with finale.attempt("No comparison yet"):
-            subject = Subject(parent.name, sweep.question, warnings=warnings)
+            subject = Subject(parent.name, sweep.question, axes=list(sweep.axes), warnings=warnings)
             report = build_report(store, parent.run_id, sweep.folder, subject)
             record_report(parent, report)
             comparison = report.comparison

@@ -111,7 +111,7 @@ def test_what_was_run_again_or_interrupted_does_not_count_as_failed() -> None:
 
 def test_an_arm_without_a_complete_trial_is_shown_last_with_the_state_of_its_last_run() -> None:
     records = [make_record(0, 0.0, state="failed"), make_record(1, 0.0, state="oom"), make_record(0, 0.5, arm="b")]
-    comparison = compare_trials(select_trials(records, ACCURACY, single=False), ACCURACY, [])
+    comparison = compare_trials(select_trials(records, ACCURACY, single=False), ACCURACY, {})
     assert [(row.name, row.state, row.run_id) for row in comparison.rows] == [("b", "complete", "b0"), ("a", "oom", "")]
     assert [row.name for row in comparison.ranking] == ["b"]
     assert comparison.header == ["", "state", "trial", "accuracy", "complete", "pruned", "failed"]
@@ -121,14 +121,14 @@ def test_an_arm_without_a_complete_trial_is_shown_last_with_the_state_of_its_las
 def test_an_objective_of_another_application_has_a_column_of_its_own() -> None:
     objectives = parse_objectives("mean_cost", "minimize", [])
     record = make_record(0, 0.5, mean_cost=0.000123456)
-    comparison = compare_trials(select_trials([record], objectives, single=True), objectives, [])
+    comparison = compare_trials(select_trials([record], objectives, single=True), objectives, {})
     assert comparison.columns == {"mean cost": "mean_cost"}
     assert comparison.cells() == [["#0", "complete", "0.0001235"]]
     assert not comparison.has_curves
 
 
 def test_a_search_without_any_run_has_an_empty_comparison() -> None:
-    comparison = compare_trials(select_trials([], ACCURACY, single=False), ACCURACY, ["x"])
+    comparison = compare_trials(select_trials([], ACCURACY, single=False), ACCURACY, {"x": "0 to 1"})
     assert comparison.rows == ()
     assert comparison.best is None
     assert comparison.summary == {"num_trials": 0, "num_complete": 0, "num_pruned": 0, "num_failed": 0}
@@ -137,6 +137,6 @@ def test_a_search_without_any_run_has_an_empty_comparison() -> None:
 def test_searched_values_are_read_from_a_trainings_params_with_the_names_of_groups() -> None:
     record = make_record(0, 0.5)
     record.params.update({"optimizer.name": "sgd", "model.dropout": "0.123456", "model.layers": "10", "x": "text"})
-    keys = ["optimizer", "model.dropout", "model.layers", "+x", "absent"]
+    keys = dict.fromkeys(["optimizer", "model.dropout", "model.layers", "+x", "absent"], "searched")
     (row,) = compare_trials(select_trials([record], ACCURACY, single=True), ACCURACY, keys).rows
     assert row.label == "optimizer=sgd, dropout=0.123, layers=10, x=text"
