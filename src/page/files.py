@@ -1,0 +1,37 @@
+"""The page as a file, never seen half-written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from src.errors import StorageError
+from src.page.content import Page
+from src.page.document import render_page
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Writes a page; the file appears under its name only once it is complete.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    # Names of runs may hold halves of characters that UTF-8 does not know; they must not cost the page.
+    encoded = render_page(page).encode("utf-8", errors="replace")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".html")
+        partial = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(encoded)
+            partial.chmod(0o644)  # Temporary files are private; this one is for everybody who may read the folder.
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"The page {path} cannot be written: {error.strerror or error}. Free the disk or choose a folder that may"
+            " be written to, then build the report again."
+        ) from error
