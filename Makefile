@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup run ui test test-slow check format lock benchmarks
+.PHONY: help setup run ui test test-slow check format lock gallery benchmarks
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -41,6 +41,9 @@ format: setup ## Format the code
 
 lock: setup ## Choose versions anew; needs uv
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
+
+gallery: setup ## Write pages of invented sweeps into gallery/, to look at after a change of the page
+	$(BIN)/python -m tests.page.gallery gallery
 
 benchmarks: setup ## Measure what the README claims; takes half an hour and wants a quiet machine
 	$(BIN)/python -m benchmarks.augmentation
