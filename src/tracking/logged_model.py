@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import mlflow.artifacts
 import yaml
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Run
 from mlflow.tracking import MlflowClient
@@ -58,6 +62,36 @@ def locate_model(client: MlflowClient, run_id: str) -> str:
     if not ready:
         raise LookupError("it has none, or none that was delivered in full")
     return str(ready[0].artifact_location)
+
+
+@contextmanager
+def fetch(uri: str, place: str) -> Iterator[Path]:
+    """Yields a file or folder of a logged model on this machine's disk: itself, or a copy that is removed afterwards.
+
+    Args:
+        uri: The store's tracking URI.
+        place: Its address, as `locate_model` gives it, perhaps with a file's name behind it.
+
+    Raises:
+        MlflowException: It is not there, or the store does not answer.
+    """
+    local = Path(str(local_file_uri_to_path(place)))  # type: ignore[no-untyped-call]
+    if local.exists():
+        yield local
+        return
+    with TemporaryDirectory(prefix="fitgap-model-") as copy:
+        yield Path(mlflow.artifacts.download_artifacts(artifact_uri=place, dst_path=copy, tracking_uri=uri))
+
+
+def read_metadata(uri: str, place: str) -> dict[str, Any]:
+    """Returns what `save_model` has kept about a logged model; empty for a model that something else has saved.
+
+    Raises:
+        MlflowException: The model's files are not there, or the store does not answer.
+    """
+    with fetch(uri, f"{place}/MLmodel") as path:
+        description = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return dict(description.get("metadata") or {})
 
 
 def discard_model(client: MlflowClient, experiment_id: str, run_id: str) -> None:

@@ -6,18 +6,16 @@ import shutil
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
-from mlflow.utils.file_utils import local_file_uri_to_path
 
 from src.config.tracking import TrackingConfig
 from src.errors import StorageError, TrackingError
 from src.tracking.address import short_reason, show_uri
-from src.tracking.logged_model import locate_model
+from src.tracking.logged_model import fetch, locate_model
 from src.tracking.store import connect, open_store
 
 if TYPE_CHECKING:
@@ -71,22 +69,32 @@ def load_model(config: TrackingConfig, run_id: str) -> keras.Model:
     Raises:
         TrackingError: The store does not have it.
     """
-    import mlflow.artifacts
-    import mlflow.keras
-
     store = open_store(config)
     try:
-        # By its place: MLflow resolves `runs:/` and `models:/` in the one store that is set for the whole process.
         place = locate_model(connect(store.uri), run_id)
-        with TemporaryDirectory(prefix="fitgap-model-") as copy:
-            folder = str(local_file_uri_to_path(place))  # type: ignore[no-untyped-call]
-            if not Path(folder).is_dir():
-                folder = mlflow.artifacts.download_artifacts(artifact_uri=place, dst_path=copy, tracking_uri=store.uri)
-            return mlflow.keras.load_model(folder)
     except Exception as error:
-        raise TrackingError(
-            f"Cannot load the model of run {run_id} from {show_uri(store.uri)}: {short_reason(error)}."
-        ) from error
+        raise _cannot_load(run_id, store.uri, error) from error
+    return load_model_from(store.uri, place, run_id)
+
+
+def load_model_from(uri: str, place: str, run_id: str) -> keras.Model:
+    """Loads a run's logged model from the place in a store where it was found.
+
+    Raises:
+        TrackingError: The store does not have it.
+    """
+    import mlflow.keras
+
+    try:
+        # By its place: MLflow resolves `runs:/` and `models:/` in the one store that is set for the whole process.
+        with fetch(uri, place) as folder:
+            return mlflow.keras.load_model(str(folder))
+    except Exception as error:
+        raise _cannot_load(run_id, uri, error) from error
+
+
+def _cannot_load(run_id: str, uri: str, error: Exception) -> TrackingError:
+    return TrackingError(f"Cannot load the model of run {run_id} from {show_uri(uri)}: {short_reason(error)}.")
 
 
 def _installed(packages: Sequence[str]) -> list[str]:
