@@ -51,7 +51,7 @@ ALLOWED = {
 OWNERS = {"mlflow": "src.tracking", "optuna": "src.study", "matplotlib": "src.figures", "jinja2": "src.page"}
 
 #: Entry points; each parses, calls one function and prints what came back.
-ENTRY_POINTS = ("src.train", "src.report", "src.deliver")
+ENTRY_POINTS = ("src.train", "src.report", "src.deliver", "src.predict")
 
 #: Module of the top: all that may import it. The parts below are tied together there and know nothing of it.
 IMPORTERS = {
@@ -60,6 +60,8 @@ IMPORTERS = {
     "src.application": ("src.train",),
     "src.experiment": ("src.train",),
     "src.recording": ("src.experiment",),
+    "src.prediction": ("src.predict", "src.prediction_table"),
+    "src.prediction_table": ("src.predict",),
     "src.pruning": ("src.train", "src.application"),
     "src.pictures": ("src.experiment", "src.recording"),
     "src.closing": ("src.recording", "src.sweep"),
