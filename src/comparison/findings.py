@@ -15,10 +15,10 @@ from src.comparison.words import (
     LEAST_EXPLAINED,
     describe_change,
     describe_estimate,
-    percent,
     points,
 )
 from src.ending import COMPLETE
+from src.page.wording import percent
 
 #: Effects that are told in sentences; the table has all of them.
 _MOST_EFFECTS = 4

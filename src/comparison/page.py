@@ -12,9 +12,10 @@ from src.comparison.comparison import Comparison, name_panel
 from src.comparison.findings import pool_seeds, state_caveats, state_findings
 from src.comparison.row import Row, format_value
 from src.comparison.subject import Subject
-from src.comparison.words import MINUS, describe_change, judge_effect, judge_influence, percent
+from src.comparison.words import describe_change, judge_effect, judge_influence
 from src.ending import COMPLETE
 from src.page.content import EffectLine, InfluenceLine, Leaderboard, LeaderCell, Page, Panel, Point
+from src.page.wording import change, percent
 
 #: Runs whose curves are shown.
 MAX_PANELS = 48
@@ -208,7 +209,7 @@ def format_cell(key: str, value: float | None) -> str:
     if value is None:
         return "-"
     if "gap" in key and "loss" not in key:
-        return f"{round(100 * value, 1) + 0:+.1f}".replace("-", MINUS)
+        return change(value)
     return percent(value) if "accuracy" in key else format_value(key, value)
 
 

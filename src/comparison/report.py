@@ -12,12 +12,14 @@ from urllib.parse import quote
 from rich.console import Console
 
 from src.comparison.comparison import Comparison, compare_runs, compare_trials
+from src.comparison.page import build_page
 from src.comparison.pictures import draw_pictures
 from src.comparison.selection import select_trials
 from src.comparison.subject import Subject, read_subject
 from src.comparison.tables import write_evidence
 from src.console import print_facts, print_table
 from src.errors import StorageError
+from src.page.files import write_page
 from src.tracking.reconciliation import reconcile
 from src.tracking.records import load_children, load_histories
 from src.tracking.run import TrackedRun
@@ -34,7 +36,7 @@ class Report:
 
     Attributes:
         comparison: What is compared, side by side.
-        files: Tables and pictures, on disk.
+        files: Tables, pictures and the page, on disk.
         metrics: The parent's once-per-run metrics.
         tags: The parent's description and its best run.
     """
@@ -46,14 +48,14 @@ class Report:
 
 
 def build_report(store: Store, parent_run_id: str, folder: Path, subject: Subject) -> Report:
-    """Compares a sweep's runs as the store has them now, and writes tables and pictures.
+    """Compares a sweep's runs as the store has them now, and writes tables, pictures and the page.
 
     Raises:
         TrackingError: The store cannot be read.
         StorageError: The folder cannot be written.
     """
     comparison = _compare(store, parent_run_id, subject)
-    table, picture = folder / "comparison.csv", folder / "comparison.png"
+    table, picture, page = folder / "comparison.csv", folder / "comparison.png", folder / "report.html"
     title = _title(store, subject)
     files = [table]
     try:
@@ -69,6 +71,9 @@ def build_report(store: Store, parent_run_id: str, folder: Path, subject: Subjec
         comparison.draw(picture, title)
         files.append(picture)
     files += draw_pictures(comparison, title, folder)
+    facts = [("experiment", store.experiment_name), ("parent run", parent_run_id)]
+    write_page(build_page(comparison, subject, facts=facts, experiment_id=store.experiment_id), page)
+    files.append(page)
     run_ids = [row.run_id for row in comparison.rows if row.run_id]
     link = f"[Compare them in MLflow]({link_comparison(store.experiment_id, run_ids)})" if run_ids else ""
     tags = {"mlflow.note.content": subject.describe(comparison.describe(), link)}

@@ -5,31 +5,20 @@ from __future__ import annotations
 from src.analysis.effects import GAP, VAL_ACCURACY, Effect
 from src.analysis.influence import Influence
 from src.analysis.intervals import Estimate
-
-#: The minus sign of print, as wide as a plus.
-MINUS = "\N{MINUS SIGN}"
+from src.page.wording import change, interval
 
 #: A share of explained variation below which it is chance.
 LEAST_EXPLAINED = 0.1
 
 
-def percent(share: float) -> str:
-    """Returns a share of one in words: `84.8 %`."""
-    return f"{100 * share:.1f} %"
-
-
 def points(difference: float) -> str:
-    """Returns a difference of two shares with its sign: for example `+2.0 points`; never a negative zero."""
-    text = f"{round(100 * difference, 1) + 0:+.1f}"
-    return f"{text.replace('-', MINUS)} points"
+    """Returns a difference of two shares with its sign, for example `+2.0 points`."""
+    return f"{change(difference)} points"
 
 
 def describe_estimate(estimate: Estimate) -> str:
-    """Returns a difference of two shares with its interval: `+11.2 points [+8.4, +14.0]`."""
-    if estimate.low is None or estimate.high is None:
-        return points(estimate.mean)
-    low, high = (points(end).removesuffix(" points") for end in (estimate.low, estimate.high))
-    return f"{points(estimate.mean)} [{low}, {high}]"
+    """Returns a difference of two shares with its interval, if it has one: `+11.2 points [+8.4, +14.0]`."""
+    return f"{points(estimate.mean)} {interval(estimate)}" if estimate.has_interval else points(estimate.mean)
 
 
 def describe_change(effect: Effect) -> str:

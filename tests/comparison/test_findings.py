@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from src.comparison.comparison import GRID_OBJECTIVES, Comparison
 from src.comparison.evidence import weigh_grid, weigh_search
-from src.comparison.findings import name_group, pool_seeds, state_caveats, state_findings
+from src.comparison.findings import name_group, pool_seeds, state_caveats
+from src.comparison.findings import state_findings as state
 from src.comparison.row import COLUMNS, Row
 from tests.comparison.rows import make_row
 from tests.comparison.test_evidence import make_search
@@ -28,6 +29,11 @@ def compare(rows: Sequence[Row], *, searched: bool = False) -> Comparison:
         evidence=evidence,
         searched=searched,
     )
+
+
+def state_findings(comparison: Comparison) -> tuple[str, ...]:
+    """Returns the findings with plain spaces, also where a line must not be broken."""
+    return tuple(finding.replace("\N{NO-BREAK SPACE}", " ") for finding in state(comparison))
 
 
 def make_grid(gaps: dict[tuple[str, str], float]) -> list[Row]:

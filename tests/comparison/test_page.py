@@ -77,16 +77,16 @@ def test_the_leaderboard_holds_all_runs_the_best_first() -> None:
     assert board.header[:3] == ("run", "state", "verdict")
     assert board.header[-2:] == ("test", "model")
     assert [row[0].text for row in board.rows] == ["model=vgg16", "model=cnn", "model=x"]
-    assert (board.rows[0][-2].text, board.rows[0][-2].value) == ("79.0 %", 0.79)
+    assert (board.rows[0][-2].text, board.rows[0][-2].value) == ("79.0\N{NO-BREAK SPACE}%", 0.79)
     assert board.rows[2][3].text == "-"
 
 
 @pytest.mark.parametrize(
     ("key", "value", "text"),
     [
-        ("best_val_accuracy", 0.8484, "84.8 %"),
+        ("best_val_accuracy", 0.8484, "84.8\N{NO-BREAK SPACE}%"),
         ("best_gap_accuracy", -0.0123, "\N{MINUS SIGN}1.2"),
-        ("final_gap_accuracy", -0.0001, "+0.0"),
+        ("final_gap_accuracy", -0.0001, "0.0"),
         ("final_gap_loss", 0.1234567, "+0.123"),
         ("best_epoch", 12.0, "12"),
         ("best_val_accuracy", None, "-"),

@@ -25,6 +25,7 @@ with warnings.catch_warnings():
     from src.sweep.conclusion import Conclusion, conclude_search
     from src.tracking.records import RunRecord, load_children, load_run
     from src.tracking.store import Store, connect, open_store
+    from src.tracking.sweeps import add_to_run
     from tests.sweep.searches import Opener, ScoredApplication, Stage, make_history, open_stage, read_console
 
 TWO_ARMS = "optimizer=adam,sgd"
@@ -181,9 +182,9 @@ def test_a_search_with_one_arm_shows_its_best_five_with_their_values(stage: Open
     search = stage("seed=13", n_trials=7)
     spread = {"best_val_accuracy_std": 0.00421, "final_gap_accuracy_std": 0.01249, "num_seeds": 3.0}
     views = [search.run_trial(make_history(0.5 + number / 16), spread=spread) for number in range(7)]
-    search.parent.set_tags(
-        {"fitgap.warnings": "The best x, 1, lies at the lower border of its interval 1 to 2: widen it."}
-    )
+    # Of an earlier conclusion, which the store has had for long.
+    said = {"fitgap.warnings": "The best x, 1, lies at the lower border of its interval 1 to 2: widen it."}
+    add_to_run(search.store, search.parent.run_id, tags=said)
     conclusion = conclude(search)
     comparison = conclusion.comparison
     assert comparison is not None
