@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterator
 
 from hydra.core.config_store import ConfigStore
@@ -42,6 +43,9 @@ SCHEMAS: dict[str, dict[str, type]] = {
     },
 }
 
+#: A value that an environment variable gives.
+_VARIABLE = re.compile(r"\$\{oc\.env:(\w+)")
+
 
 def register_schemas() -> None:
     """Makes the dataclasses known to Hydra, under `hydra/`, so that help does not offer them as options.
@@ -66,9 +70,9 @@ def to_run_config(config: DictConfig) -> RunConfig:
     unknown = [*find_unknown_keys(config)]
     if unknown:
         raise ConfigError("\n".join(unknown))
-    missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
+    missing = [*find_missing(config)]
     if missing:
-        raise ConfigError("\n".join(f"{key} has no default and must be given: {key}=…" for key in missing))
+        raise ConfigError("\n".join(missing))
     run = OmegaConf.to_object(config)
     assert isinstance(run, RunConfig)
     problems = [*find_violations(run), *find_contradictions(run)]
@@ -88,6 +92,25 @@ def find_unknown_keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
             yield unknown_key(f"{prefix}{key}", allowed)
         elif OmegaConf.is_dict(config._get_node(key)):
             yield from find_unknown_keys(config[key], prefix=f"{prefix}{key}.")
+
+
+def find_missing(config: DictConfig) -> Iterator[str]:
+    """Yields a sentence for each key without a value, also where an environment variable was to give it and is not set.
+
+    Raises:
+        omegaconf.errors.OmegaConfBaseException: An interpolation is broken.
+    """
+    missing = OmegaConf.missing_keys(config)
+    if not missing:
+        resolved = OmegaConf.create(config)
+        OmegaConf.resolve(resolved)
+        missing = OmegaConf.missing_keys(resolved)
+    for key in sorted(map(str, missing)):
+        parent, _, name = key.rpartition(".")
+        node = (OmegaConf.select(config, parent) if parent else config)._get_node(name, validate_access=False)
+        variable = None if node is None else _VARIABLE.match(str(node._value()))
+        other = f", or {variable[1]} in the environment" if variable else ""
+        yield f"{key} has no default and must be given: {key}=…{other}"
 
 
 def flatten(config: RunConfig) -> dict[str, str]:
