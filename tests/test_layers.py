@@ -38,6 +38,7 @@ FORBIDDEN = {
 ALLOWED = {
     "src.config": ("src.errors",),
     "src.analysis": ("src.history",),
+    "src.published": ("src.errors",),
     "src.naming": ("src.config",),
     "src.explanation": ("src.config", "src.errors"),
     "src.alarm": ("src.errors",),
