@@ -9,12 +9,14 @@ from src.config.run import RunConfig
 #: Longest name; the MLflow UI cuts longer ones.
 MAX_NAME_LENGTH = 80
 
-#: Keys, or beginnings of keys, that change where a training reads and writes, not what it learns.
-_TRIFLES = ("dataset.url", "dataset.cache_dir", "trainer.eval_batch_size", "tracking.", "hydra.", "sweeps")
+#: Keys, or beginnings of keys, that change where a training reads and writes and what it is called, not what it learns.
+_TRIFLES = ("recipe", "dataset.url", "dataset.cache_dir", "trainer.eval_batch_size", "tracking.", "hydra.", "sweeps")
 
 
 def name_run(config: RunConfig, overrides: Sequence[str]) -> str:
-    """Returns the name of a run: the one configured, its arm in a sweep, or its model and what was overridden.
+    """Returns the name of a run: the one configured, its arm in a sweep, or what it trains and what was overridden.
+
+    What it trains is a recipe, where one is chosen, or else a model.
 
     Args:
         config: The run's configuration.
@@ -24,9 +26,12 @@ def name_run(config: RunConfig, overrides: Sequence[str]) -> str:
         return config.tracking.run_name
     if config.tracking.arm:
         return config.tracking.arm
+    values = [override for override in overrides if not is_trifle(_read_key(override))]
+    if config.recipe is not None:
+        return shorten(", ".join([f"recipe={config.recipe}", *map(shorten_key, values)]))
     # The model's name comes first; the choice of that name need not be told again.
     told = (f"model={config.model.name}", f"model.name={config.model.name}")
-    values = [override for override in overrides if override not in told and not is_trifle(_read_key(override))]
+    values = [value for value in values if value not in told]
     return shorten(", ".join([config.model.name, *map(shorten_key, values)]))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -21,6 +23,9 @@ from src.config.bounds import nearest, unknown_key
 #: Errors that mean that a configuration could not be composed.
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException)
 
+#: How Hydra begins its complaint about a value in a file: `In 'recipe/A1': …`.
+_FILE = re.compile(r"In '((?:recipe|sweeps)/[^']+)'")
+
 
 def explain(error: BaseException) -> str:
     """Returns what is wrong, where, what was received and what is allowed, for one of `COMPOSITION_ERRORS`."""
@@ -29,6 +34,10 @@ def explain(error: BaseException) -> str:
         return _explain_missing_option(error)
     if isinstance(error, OverrideParseException):
         return f"{error.override!r} is no override: write key=value. The parser says: {_first_line(error)}."
+    file = _FILE.match(str(error))
+    if file and isinstance(error.__context__, ConfigKeyError | ConfigAttributeError):
+        option = file[1].replace("/", "=")
+        return f"{option} sets what the options chosen do not have. {_explain_unknown_key(error.__context__)}"
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
         return _explain_unknown_key(cause)
     if isinstance(error, InterpolationKeyError):

@@ -18,6 +18,8 @@ class RunConfig:
     """Everything that decides how one training goes; each group is an instance of the chosen option's own class.
 
     Attributes:
+        recipe: Label of the published experiment that sets the values, such as A1; the values alone decide how the
+            training goes.
         seed: Seed of weights, shuffling, dropout and augmentation (not of the splits: `dataset.split_seed`).
     """
 
@@ -27,4 +29,5 @@ class RunConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    recipe: str | None = None
     seed: int = bounded(0, minimum=0, maximum=2**31 - 1)

@@ -50,6 +50,14 @@ WRONG = {
         ["model=vgg16", "model.conv_filters=[8]"],
         "Unknown key 'model.conv_filters'",
     ),
+    "a value of a recipe that the chosen model does not have is told with both": (
+        ["recipe=A1", "model=vgg16"],
+        "recipe=A1 sets what the options chosen do not have. Unknown key 'model.conv_filters'. model has the keys: ",
+    ),
+    "data that a cell of a grid needs must be given": (
+        ["-m", "recipe=A1,C1"],
+        "recipe=C1: dataset.url has no default and must be given: dataset.url=…, or FITGAP_DOGS_VS_CATS in the",
+    ),
     "an appended key is unknown too": (["+model.drop=1"], "Unknown key 'model.drop'. Did you mean 'dropout'?"),
     "a word for a number is refused with both": (
         ["model.dropout=much"],
@@ -189,6 +197,7 @@ def test_help_shows_groups_options_and_the_commands_people_need() -> None:
     assert "python -m src.train -m model=vgg16,mobilenet" in help_text
     assert "model: cnn, efficientnetv2b0, mobilenet, resnet50, vgg16" in help_text
     assert "dataset: cats_vs_dogs, digits, dogs_vs_cats, image_folder" in help_text
+    assert "recipe: A1, A2, B1, " in help_text
     assert "schema" not in help_text
 
 
