@@ -32,6 +32,9 @@ LOOKS = {
     "running": Look(RUNNING_COLOUR, 1.6, (5, 3)),
     "best": Look(BEST_COLOUR, 3),
     "overfit": Look(INK, 1.6, (6, 3)),
+    "running_mean": Look(RUNNING_COLOUR, 2.6),
+    "published_val": Look(VAL_COLOUR, 1.6, (2, 2)),
+    "published_running": Look(RUNNING_COLOUR, 1.6, (2, 2)),
 }
 GAP_OPACITY = 0.14
 RING_RADIUS = 7
@@ -107,16 +110,22 @@ class Panel:
 
     def draw_gap(self, epochs: Numbers, train: Numbers, val: Numbers) -> None:
         """Shades what lies between two lines, where both are numbers."""
+        self.draw_band(epochs, train, val, "gap")
         xs, lower = self._place(epochs, train)
         _, upper = self._place(epochs, val)
-        finite = np.isfinite(lower + upper)
+        if len(xs) == 1 and np.isfinite(lower[0] + upper[0]):
+            # A single epoch has no area.
+            self._canvas.draw_line([xs[0], xs[0]], [lower[0], upper[0]], "#F5D3BD", 12)
+
+    def draw_band(self, epochs: Numbers, lower: Numbers, upper: Numbers, label: str) -> None:
+        """Shades what lies between two lines, where both are numbers, in the colour of a label."""
+        xs, low = self._place(epochs, lower)
+        _, high = self._place(epochs, upper)
+        finite = np.isfinite(low + high)
         for is_finite, group in groupby(range(len(xs)), key=lambda index: bool(finite[index])):
             part = list(group)
             if is_finite and len(part) > 1:
-                self._canvas.draw_area(xs[part], lower[part], upper[part], VAL_COLOUR, GAP_OPACITY)
-        if len(xs) == 1 and finite[0]:
-            # A single epoch has no area.
-            self._canvas.draw_line([xs[0], xs[0]], [lower[0], upper[0]], "#F5D3BD", 12)
+                self._canvas.draw_area(xs[part], low[part], high[part], LOOKS[label].colour, GAP_OPACITY)
 
     def mark_overfit(self, epoch: int, text: str = "", *, at_top: bool = True) -> None:
         """Draws a vertical line at the epoch where validation loss turned for good, with a text at one of its ends."""
