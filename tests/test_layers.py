@@ -29,6 +29,7 @@ FORBIDDEN = {
     "src.workers": (*TRAINING, *SWEEPS, "src.tracking", "src.study", "tensorflow"),
     "src.comparison": (*TRAINING, "src.sweep", "src.workers", "tensorflow", "keras"),
     "src.sweep": (*TRAINING, "tensorflow", "keras"),
+    "src.reproduction": (*TRAINING, *SWEEPS, "src.study", "tensorflow", "keras"),
     "src.history": ("src", "tensorflow", "keras"),
     "src.page": ("tensorflow", "keras", "PIL"),
     "src.errors": ("src",),
@@ -52,7 +53,7 @@ ALLOWED = {
 OWNERS = {"mlflow": "src.tracking", "optuna": "src.study", "matplotlib": "src.figures", "jinja2": "src.page"}
 
 #: Entry points; each parses, calls one function and prints what came back.
-ENTRY_POINTS = ("src.train", "src.report", "src.deliver", "src.predict")
+ENTRY_POINTS = ("src.train", "src.report", "src.deliver", "src.predict", "src.reproduce")
 
 #: Module of the top: all that may import it. The parts below are tied together there and know nothing of it.
 IMPORTERS = {
@@ -66,7 +67,16 @@ IMPORTERS = {
     "src.pruning": ("src.train", "src.application"),
     "src.pictures": ("src.experiment", "src.recording"),
     "src.closing": ("src.recording", "src.sweep"),
-    "src.console": ("src.experiment", "src.recording", "src.closing", "src.comparison", "src.sweep", *ENTRY_POINTS),
+    "src.reproduction": ("src.reproduce", "src.reproduction"),
+    "src.console": (
+        "src.experiment",
+        "src.recording",
+        "src.closing",
+        "src.comparison",
+        "src.sweep",
+        "src.reproduction",
+        *ENTRY_POINTS,
+    ),
 }
 
 #: Modules that a command imports before it has looked at its arguments, and what must not come with them.

@@ -74,26 +74,21 @@ def load_children(store: Store, parent_run_id: str, *, histories: bool = True) -
     Raises:
         TrackingError: The store does not answer.
     """
-
-    def read(client: MlflowClient) -> list[RunRecord]:
-        runs: list[Run] = []
-        token = None
-        while True:
-            page = client.search_runs(
-                [store.experiment_id],
-                filter_string=f"tags.`mlflow.parentRunId` = '{parent_run_id}'",
-                order_by=["attributes.start_time ASC"],
-                max_results=_PAGE,
-                page_token=token,
-            )
-            runs += page
-            token = page.token
-            if not token:
-                break
-        return [_record(run) for run in runs]
-
-    records = _read(store, f"read the runs of sweep {parent_run_id}", read)
+    runs_of_sweep = f"tags.`mlflow.parentRunId` = '{parent_run_id}'"
+    records = _read(
+        store, f"read the runs of sweep {parent_run_id}", lambda client: _search(client, store, runs_of_sweep)
+    )
     return load_histories(store, records) if histories else records
+
+
+def load_finished(store: Store) -> list[RunRecord]:
+    """Reads the experiment's single runs that finished, in the order in which they started, without their epochs.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
+    finished = "attributes.status = 'FINISHED' AND tags.`fitgap.kind` = 'run'"
+    return _read(store, f"read the runs of {store.experiment_name}", lambda client: _search(client, store, finished))
 
 
 def load_histories(store: Store, records: Sequence[RunRecord]) -> list[RunRecord]:
@@ -117,6 +112,24 @@ def _read(store: Store, what: str, read: Callable[[MlflowClient], _Result]) -> _
         return read(connect(store.uri))
     except Exception as error:
         raise TrackingError(f"Cannot {what} at {show_uri(store.uri)}: {short_reason(error)}.") from error
+
+
+def _search(client: MlflowClient, store: Store, filter_string: str) -> list[RunRecord]:
+    """Returns the experiment's runs that pass a filter, without deleted ones and without epochs."""
+    runs: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [store.experiment_id],
+            filter_string=filter_string,
+            order_by=["attributes.start_time ASC"],
+            max_results=_PAGE,
+            page_token=token,
+        )
+        runs += page
+        token = page.token
+        if not token:
+            return [_record(run) for run in runs]
 
 
 def _record(run: Run) -> RunRecord:

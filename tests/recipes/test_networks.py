@@ -25,8 +25,8 @@ Compose = Callable[..., RunConfig]
 
 MOBILENET_WEIGHTS = SHARED / "weights" / "mobilenet_v2_1.0_224_no_top.h5"
 
-#: Each takes seconds: VGG16 has a hundred times the weights of most others.
-VGG16_RECIPES = ("C4", "C5")
+#: Building and training a whole backbone takes several seconds.
+WITH_BACKBONE = ("B4", "C4", "C5", "D4", "E4")
 
 #: Recipes whose data, shrunk, is so small that two steps are an epoch: 12 cats and dogs, or 8 of a flat folder.
 SHRUNK = {
@@ -49,7 +49,7 @@ def conv(filters: int, channels: int) -> int:
 
 
 def mark_slow(recipes: list[str]) -> list[object]:
-    return [pytest.param(name, marks=pytest.mark.slow if name in VGG16_RECIPES else ()) for name in recipes]
+    return [pytest.param(name, marks=pytest.mark.slow if name in WITH_BACKBONE else ()) for name in recipes]
 
 
 def build(config: RunConfig) -> Network:
