@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -54,8 +55,11 @@ def execute_training(overrides: Sequence[str]) -> int:
     Raises:
         KeyboardInterrupt: The user ended it, and the training has closed its run.
     """
+    command = [sys.executable, "-m", "src.train", *overrides]
+    # Entry points set it for themselves; a training that inherited it would show tracebacks instead of messages.
+    environment = {name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"}
     # In a session of its own, so that Ctrl-C reaches it once, from here, as SIGTERM does.
-    with subprocess.Popen([sys.executable, "-m", "src.train", *overrides], start_new_session=True) as process:
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:

@@ -344,8 +344,12 @@ def test_without_a_name_all_recipes_are_meant_and_each_counts_once() -> None:
     assert parse_recipes(["E1", "A1", "E1"]) == ("E1", "A1")
 
 
-def test_a_training_that_is_refused_is_a_failure() -> None:
+def test_a_training_that_is_refused_is_a_failure_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     assert execute_training(["model.dropout=2"]) == 2
+    assert capfd.readouterr().err.startswith("Error: model.dropout must be at least 0 and below 1")
 
 
 def test_a_recipe_that_there_is_not_is_refused_by_the_command(tmp_path: Path) -> None:
