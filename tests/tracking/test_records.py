@@ -8,7 +8,7 @@ import pytest
 
 from src.errors import TrackingError
 from src.history import EpochMetrics, History
-from src.tracking.records import load_children, load_run
+from src.tracking.records import load_children, load_finished, load_run
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import Store
 
@@ -55,6 +55,17 @@ def test_a_run_without_epochs_has_an_empty_history(store: Store) -> None:
     run = _start(store, "run")
     run.finish()
     assert load_run(store, run.run_id).history == History()
+
+
+def test_of_the_single_runs_those_that_finished_are_found(store: Store) -> None:
+    first, failed, second, running = (_start(store, "run") for _ in range(4))
+    sweep = _start(store, "sweep")
+    trial = _start(store, "trial", sweep)
+    failed.finish("FAILED")
+    for run in (first, second, sweep, trial):
+        run.finish()
+    assert [record.run_id for record in load_finished(store)] == [first.run_id, second.run_id]
+    running.finish()
 
 
 def test_the_children_of_a_sweep_come_in_the_order_of_their_start(store: Store) -> None:
