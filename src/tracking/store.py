@@ -19,6 +19,7 @@ from src.config.tracking import TrackingConfig
 from src.errors import TrackingError
 from src.tracking.address import check_reachable, locate_outbox, resolve_uri, short_reason, show_uri, sqlite_path
 from src.tracking.database import lock_database, prepare_database
+from src.tracking.views import NOTE_TAG, add_views, build_experiment_views, describe_experiment
 
 #: Without it MLflow's pages guess what the experiment is about, and ask.
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -101,10 +102,15 @@ def name_viewer(store: Store) -> str:
 
 
 def _find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    """Returns the id of an experiment, which is created if there is none; its views are made as they should be."""
     experiment = client.get_experiment_by_name(name)
+    views = build_experiment_views()
     if experiment is None:
         try:
-            return str(client.create_experiment(name, artifact_location=artifacts, tags=_EXPERIMENT_TAGS))
+            created = str(client.create_experiment(name, artifact_location=artifacts, tags=_EXPERIMENT_TAGS))
+            # The description is a beginning, people may write another. It comes last: it names the views.
+            add_views(client, created, {}, {**views, NOTE_TAG: describe_experiment(created)})
+            return created
         except MlflowException as error:
             # Another process, perhaps on another machine, was faster.
             experiment = client.get_experiment_by_name(name)
@@ -113,6 +119,7 @@ def _find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> 
     if experiment.lifecycle_stage == LifecycleStage.DELETED:
         client.restore_experiment(experiment.experiment_id)
         _log.warning("The MLflow experiment '%s' had been deleted and was restored, with its runs.", name)
+    add_views(client, experiment.experiment_id, experiment.tags, views)
     return str(experiment.experiment_id)
 
 

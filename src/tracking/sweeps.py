@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from src.tracking.address import check_reachable, locate_outbox, resolve_uri, sh
 from src.tracking.logged_model import discard_model
 from src.tracking.records import RunRecord, load_run
 from src.tracking.store import Store, connect
+from src.tracking.views import add_views, build_sweep_view, has_view, link_view, name_sweep_view
+
+_log = logging.getLogger(__name__)
 
 
 def find_sweep(parent_run_id: str | None, uri: str | None = None) -> tuple[Store, RunRecord]:
@@ -62,6 +66,37 @@ def add_to_run(
             client.set_tag(run_id, key, text)
     except Exception as error:
         raise TrackingError(f"Cannot add to run {run_id} at {show_uri(store.uri)}: {short_reason(error)}.") from error
+
+
+def arrange_sweep(
+    store: Store, parent_run_id: str, params: Sequence[str], objectives: Mapping[str, str] | None = None
+) -> str:
+    """Prepares a view of a sweep's runs in MLflow's pages, and returns its address relative to their start page.
+
+    A view is a convenience: what the store refuses is logged, and the address is empty then.
+
+    Args:
+        store: Where the sweep is recorded.
+        parent_run_id: Its parent run.
+        params: The params in which its runs differ.
+        objectives: Direction of each metric that it is about; the best validation accuracy if none is given.
+    """
+    client, view = connect(store.uri), build_sweep_view(parent_run_id, params, objectives)
+    if not view or not add_views(client, store.experiment_id, {}, view):
+        return ""
+    return link_view(store.experiment_id, name_sweep_view(parent_run_id))
+
+
+def find_view(store: Store, parent_run_id: str) -> str:
+    """Returns the address of the view that `arrange_sweep` has prepared; an empty one where there is none."""
+    key = name_sweep_view(parent_run_id)
+    try:
+        check_reachable(store.uri)
+        tags = connect(store.uri).get_experiment(store.experiment_id).tags
+    except Exception as error:
+        _log.warning("The sweep's charts cannot be looked for: %s", short_reason(error))
+        return ""
+    return link_view(store.experiment_id, key) if has_view(tags, key) else ""
 
 
 def discard_models(store: Store, run_ids: Sequence[str]) -> list[str]:
