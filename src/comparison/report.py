@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from rich.console import Console
 
+from src.comparison.charts import describe_charts
 from src.comparison.comparison import Comparison, compare_runs, compare_trials
 from src.comparison.page import build_page
 from src.comparison.pictures import draw_pictures
@@ -24,7 +25,7 @@ from src.tracking.reconciliation import reconcile
 from src.tracking.records import load_children, load_histories
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
-from src.tracking.sweeps import add_to_run, find_sweep
+from src.tracking.sweeps import add_to_run, find_sweep, find_view
 
 #: How long a report waits for what dead processes have left on disk.
 _RECONCILE_SECONDS = 30.0
@@ -76,7 +77,8 @@ def build_report(store: Store, parent_run_id: str, folder: Path, subject: Subjec
     files.append(page)
     run_ids = [row.run_id for row in comparison.rows if row.run_id]
     link = f"[Compare them in MLflow]({link_comparison(store.experiment_id, run_ids)})" if run_ids else ""
-    tags = {"mlflow.note.content": subject.describe(comparison.describe(), link)}
+    links = " · ".join(filter(None, [describe_charts(find_view(store, parent_run_id)), link]))
+    tags = {"mlflow.note.content": subject.describe(comparison.describe(), links)}
     if comparison.best is not None:
         tags |= {"fitgap.best_run_id": comparison.best.run_id, "fitgap.best_arm": comparison.best.arm}
     return Report(comparison, tuple(files), comparison.summary, tags)

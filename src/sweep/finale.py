@@ -15,6 +15,7 @@ from src.tracking.address import show_uri
 from src.tracking.outbox import deliver_command
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store, name_viewer
+from src.tracking.sweeps import find_view
 
 _log = logging.getLogger(__name__)
 
@@ -58,4 +59,5 @@ class Finale:
             where = "" if name_viewer(self.store) == "mlflow ui" else f" --uri {show_uri(self.store.uri)}"
             remedy = f"{deliver_command(self.store.outbox)}, then python -m src.report {self.parent.run_id}{where}"
             self.console.print(f"Later: {remedy}", style="yellow", soft_wrap=True)
-        print_closing(self.console, f"{self.parent.name}: {state}", self.parent, delivery)
+        charts = find_view(self.store, self.parent.run_id)
+        print_closing(self.console, f"{self.parent.name}: {state}", self.parent, delivery, charts)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from src.comparison.charts import arrange_charts
 from src.ending import COMPLETE
 from src.errors import StudyError, TrackingError
 from src.study.address import sqlite_path
@@ -123,6 +124,9 @@ def _start(search: Search, store: Store, warnings: list[str]) -> TrackedRun:
     if settings.seeds:
         params["seeds"] = ",".join(map(str, settings.seeds))
     run.log_params(params)
+    keys = [*search.axes, *(dimension.key for dimension in search.arms[0].space.dimensions)]
+    directions = {objective.name: objective.direction for objective in objectives.objectives}
+    arrange_charts(run, search.question, keys, search.arms[0].checked.settings, directions)
     return run
 
 

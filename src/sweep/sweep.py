@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.comparison.charts import arrange_charts
 from src.comparison.comparison import Comparison
 from src.comparison.report import build_report, print_comparison, record_report
 from src.comparison.subject import Subject
@@ -114,6 +115,7 @@ def start_parent(store: Store, sweep: Sweep, warnings: Sequence[str]) -> Tracked
     parent = start_run(store, name=sweep.name, tags=tags)
     axes = {f"grid.{key}": ",".join(values) for key, values in sweep.axes.items()}
     parent.log_params({**axes, "num_cells": len(sweep.cells)})
+    arrange_charts(parent, sweep.question, sweep.axes, sweep.configs[0].settings)
     return parent
 
 
