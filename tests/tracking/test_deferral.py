@@ -24,7 +24,7 @@ from src.tracking.journal import Journal
 from src.tracking.outbox import deliver_pending
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import PROJECT_ROOT, Store, connect, open_store
-from tests.tracking.conftest import Server
+from tests.tracking.server import Server
 
 Eventually = Callable[[Callable[[], bool]], None]
 

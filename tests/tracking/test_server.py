@@ -20,7 +20,7 @@ from src.entry import run_command
 from src.tracking.outbox import deliver_pending, open_journal
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import PROJECT_ROOT, Store, connect
-from tests.tracking.conftest import Server
+from tests.tracking.server import Server
 
 Eventually = Callable[[Callable[[], bool]], None]
 
