@@ -17,11 +17,11 @@ def make_store(uri: str) -> Store:
     return Store(uri=uri, experiment_id="7", experiment_name="digits", outbox=Path("outbox"))
 
 
-def say(delivery: Delivery, width: int = 200) -> str:
+def say(delivery: Delivery, width: int = 200, charts: str = "") -> str:
     """Returns what is printed at the end of a run with the id `abc` in the project's own store."""
     file = io.StringIO()
     run: Any = SimpleNamespace(run_id="abc", store=make_store(f"sqlite:///{PROJECT_ROOT / 'mlflow.db'}"))
-    print_closing(Console(file=file, width=width), "vgg16: complete", run, delivery)
+    print_closing(Console(file=file, width=width), "vgg16: complete", run, delivery, charts)
     return file.getvalue()
 
 
@@ -32,6 +32,12 @@ def test_the_last_lines_name_the_run_the_viewer_and_the_page() -> None:
     assert "mlflow ui" in said
     assert "http://127.0.0.1:5000/#/experiments/7/runs/abc" in said
     assert "not delivered" not in said
+    assert "its charts" not in said
+
+
+def test_the_last_lines_of_a_sweep_name_its_charts() -> None:
+    said = say(Delivery(delivered=True, pending=0, reason=None, command=""), charts="#/experiments/7/runs?x=y")
+    assert "http://127.0.0.1:5000/#/experiments/7/runs?x=y" in said
 
 
 def test_an_address_is_whole_also_where_it_does_not_fit() -> None:

@@ -36,7 +36,8 @@ class Subject:
 
     def describe(self, table: str, link: str) -> str:
         """Returns the parent run's description in Markdown: the question, the answer, and what belongs to it."""
-        parts = [self.question, table, link]
+        # MLflow's page folds all but the first lines.
+        parts = [self.question, link, table]
         if self.objectives is not None:
             aims = [f"{objective.direction} `{objective.name}`" for objective in self.objectives.objectives]
             kept = [f"keep `{constraint.text}`" for constraint in self.objectives.constraints]

@@ -72,11 +72,11 @@ def build_sweep_view(
     """
     objectives = objectives or {"best_val_accuracy": "maximize"}
     results = list(dict.fromkeys([*objectives, "final_gap_accuracy"]))
-    charts = draw_overfitting()
-    charts += [draw_bars(name) for name in objectives if name not in _COLUMNS["metrics"]]
+    own = [draw_bars(name) for name in objectives if name not in _COLUMNS["metrics"]]
     if params:
         # A foreign application may know no gap: a run that lacks one of the axes has no line.
-        charts.append(draw_parallel(params, list(objectives)))
+        own.append(draw_parallel(params, list(objectives)))
+    *charts, learning_rate = draw_overfitting()
     columns = {
         **_COLUMNS,
         "metrics": list(dict.fromkeys([*results, *_COLUMNS["metrics"]])),
@@ -84,7 +84,7 @@ def build_sweep_view(
     }
     first, direction = next(iter(objectives.items()))
     page = arrange_page(
-        charts,
+        [*charts, *own, learning_rate],
         columns=columns,
         search=f"tags.`mlflow.parentRunId` = '{parent_run_id}'",
         order_by=name_column("metrics", first),
