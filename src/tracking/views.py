@@ -94,8 +94,8 @@ def build_sweep_view(
 
 
 def name_sweep_view(parent_run_id: str) -> str:
-    """Returns the key of a sweep's view."""
-    return f"fitgap-{parent_run_id}"
+    """Returns the key of a sweep's view, short enough for an address that people copy."""
+    return f"fitgap-{parent_run_id[:12]}"
 
 
 def has_view(tags: Mapping[str, str], key: str) -> bool:
