@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from src.analysis.overfitting import compute_summary
 from src.config.tracking import TrackingConfig
 from src.history import EpochMetrics, History
-from src.overfitting import compute_summary
 from tests.tracking.server import Server
 from tests.ui.chromium import Chromium, find_chromium
 
 with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from src.sweep.charts import arrange_charts
+    from src.comparison.charts import arrange_charts
     from src.tracking.run import TrackedRun, start_run
     from src.tracking.store import Store, open_store
 
