@@ -36,6 +36,9 @@ HEARTBEAT_SECONDS = 10
 #: Seconds without a sign of life after which a trial on another machine counts as lost.
 GRACE_SECONDS = 60
 
+#: Databases that this process has found to be right.
+_found_right: set[tuple[str, int, int]] = set()
+
 
 def open_storage(
     url: str, *, heartbeat_seconds: int = HEARTBEAT_SECONDS, grace_seconds: int = GRACE_SECONDS
@@ -43,7 +46,8 @@ def open_storage(
     """Returns Optuna's storage at a resolved URL, created if there is none yet; any number may do so at once.
 
     What it returns remembers finished trials, so that only those which are not are read again. It may be shared by
-    studies and threads; a process that is done with it closes it with `close_storage`.
+    studies and threads; a process that is done with it closes it with `close_storage`. Whether the database is one of
+    this Optuna is looked at once by each process: a worker opens it for every trial.
 
     Args:
         url: What `resolve_storage` has returned.
@@ -54,11 +58,15 @@ def open_storage(
         StudyError: The storage cannot be used; the message says why and what to do, without a password.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    options = {"heartbeat_interval": heartbeat_seconds, "grace_period": grace_seconds}
     with explained(url), _driven(url):
+        if _identify(url) in _found_right:
+            return get_storage(_connect(url, skip_compatibility_check=True, skip_table_creation=True, **options))
         # SQLite's and PostgreSQL's first use is a race: tables that were not there a moment ago are created twice.
         with exclusive(url, "storage"):
             _check_database(url)
-            storage = _connect(url, heartbeat_interval=heartbeat_seconds, grace_period=grace_seconds)
+            storage = _connect(url, **options)
+        _found_right.add(_identify(url))
         return get_storage(storage)
 
 
@@ -104,6 +112,16 @@ def _driven(url: str) -> Iterator[None]:
             f"hydra.sweeper.storage is {show_url(url)}, but the driver of this database is not installed: {error}. "
             f"{todo}."
         ) from error
+
+
+def _identify(url: str) -> tuple[str, int, int]:
+    """Returns what tells a database from every other; another file may lie at a path since."""
+    path = sqlite_path(url)
+    try:
+        status = None if path is None else path.stat()
+    except FileNotFoundError:
+        status = None
+    return (url, 0, 0) if status is None else (url, status.st_dev, status.st_ino)
 
 
 def _check_database(url: str) -> None:

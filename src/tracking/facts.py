@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import platform
@@ -24,8 +25,8 @@ _LIBRARIES = ("tensorflow", "keras", "mlflow", "optuna", "hydra-core", "numpy")
 def describe_environment(command: Sequence[str] | None = None) -> dict[str, str]:
     """Returns tags for a run, under MLflow's own names where its pages expect them, else under `fitgap.`.
 
-    Takes some ten milliseconds and imports none of the libraries whose versions it names. What cannot be found out has
-    no tag.
+    Takes some ten milliseconds, once in a process, and imports none of the libraries whose versions it names. What
+    cannot be found out has no tag.
 
     Args:
         command: The command line; null takes that of this process.
@@ -33,22 +34,31 @@ def describe_environment(command: Sequence[str] | None = None) -> dict[str, str]
     words = list(command) if command is not None else list(sys.orig_argv)
     tags = {
         "fitgap.command": _PASSWORD.sub(r"\1***@", shlex.join(words)),
+        "mlflow.user": _user(),
+        "mlflow.source.name": _source(words),
+        "mlflow.source.type": "LOCAL",
+        **_describe_process(PROJECT_ROOT),
+    }
+    return {key: value for key, value in tags.items() if value}
+
+
+@functools.cache
+def _describe_process(root: Path) -> dict[str, str]:
+    """Returns what stays as it was when the process first asked: the code that it runs, its libraries and its host."""
+    tags = {
         "fitgap.host": platform.node(),
         "fitgap.platform": platform.platform(),
         "fitgap.cpu": _cpu_model(),
         "fitgap.cpu_count": str(os.cpu_count() or ""),
         "fitgap.version.python": platform.python_version(),
-        "mlflow.user": _user(),
-        "mlflow.source.name": _source(words),
-        "mlflow.source.type": "LOCAL",
-        **_git_tags(PROJECT_ROOT),
+        **_git_tags(root),
     }
     for library in _LIBRARIES:
         try:
             tags[f"fitgap.version.{library}"] = version(library)
         except PackageNotFoundError:
             continue
-    return {key: value for key, value in tags.items() if value}
+    return tags
 
 
 def _git_tags(root: Path) -> dict[str, str]:

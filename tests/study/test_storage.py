@@ -14,6 +14,7 @@ import optuna
 import pytest
 
 from src.errors import StudyError
+from src.study import storage
 from src.study.address import show_url, sqlite_url
 from src.study.lock import exclusive
 from src.study.storage import close_storage, explained, open_storage, resolve_storage
@@ -135,9 +136,13 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("schema", "expected"), [("v99.0.0.a", "by a newer Optuna"), ("v3.0.0.a", "by an older Optuna .*storage upgrade")]
 )
-def test_the_schema_of_another_optuna_is_refused_with_the_way_on(tmp_path: Path, schema: str, expected: str) -> None:
+def test_the_schema_of_another_optuna_is_refused_with_the_way_on(
+    tmp_path: Path, schema: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = sqlite_url(tmp_path / "optuna.db")
     close_storage(open_storage(url))
+    # As another process would, which has not seen the database yet.
+    monkeypatch.setattr(storage, "_found_right", set())
     with closing(sqlite3.connect(tmp_path / "optuna.db")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (schema,))
         connection.commit()
@@ -168,3 +173,12 @@ def test_a_database_that_is_lost_in_between_is_a_study_error(tmp_path: Path) -> 
         connection.execute("DROP TABLE study_user_attributes")
     with pytest.raises(StudyError, match="cannot be used: no such table"), explained(url):
         study.set_user_attr("key", 1)
+
+
+def test_a_database_that_lies_at_the_same_path_since_is_looked_at_anew(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "optuna.db")
+    close_storage(open_storage(url))
+    (tmp_path / "other.db").write_bytes(b"no database" * 100)
+    (tmp_path / "other.db").replace(tmp_path / "optuna.db")
+    with pytest.raises(StudyError, match="cannot be used"):
+        open_storage(url)

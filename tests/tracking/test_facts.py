@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from src.tracking import facts
 from src.tracking.facts import describe_environment
+
+
+@pytest.fixture(autouse=True)
+def _new_process() -> Iterator[None]:
+    """Forgets what another test, in the same process, was told."""
+    facts._describe_process.cache_clear()
+    yield
+    facts._describe_process.cache_clear()
+
+
+def _describe_anew() -> dict[str, str]:
+    """Returns what a new process would be told."""
+    facts._describe_process.cache_clear()
+    return describe_environment()
 
 
 def _git(folder: Path, *words: str) -> None:
@@ -20,18 +35,18 @@ def _git(folder: Path, *words: str) -> None:
 def test_the_commit_and_its_dirtiness_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "PROJECT_ROOT", tmp_path)
     _git(tmp_path, "init", "--initial-branch", "main")
-    assert describe_environment()["fitgap.git_dirty"] == "false"
+    assert _describe_anew()["fitgap.git_dirty"] == "false"
     assert "mlflow.source.git.commit" not in describe_environment()
     (tmp_path / "train.py").write_text("")
     _git(tmp_path, "add", "train.py")
     _git(tmp_path, "commit", "--message", "Begin")
 
-    clean = describe_environment()
+    clean = _describe_anew()
     assert len(clean["mlflow.source.git.commit"]) == 40
     assert clean["mlflow.source.git.branch"] == "main"
     assert clean["fitgap.git_dirty"] == "false"
     (tmp_path / "train.py").write_text("changed")
-    assert describe_environment()["fitgap.git_dirty"] == "true"
+    assert _describe_anew()["fitgap.git_dirty"] == "true"
 
 
 def test_outside_a_repository_and_without_git_the_rest_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +54,7 @@ def test_outside_a_repository_and_without_git_the_rest_is_told(tmp_path: Path, m
     monkeypatch.setattr(facts, "PROJECT_ROOT", tmp_path)
     outside = describe_environment()
     monkeypatch.setenv("PATH", "")
-    without_git = describe_environment()
+    without_git = _describe_anew()
 
     assert outside == without_git
     assert not [key for key in outside if "git" in key]
@@ -63,3 +78,13 @@ def test_versions_are_told_without_importing_the_libraries() -> None:
     said = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
 
     assert said.stdout.split(maxsplit=1)[1].strip() == "[]"
+
+
+def test_a_process_goes_on_with_the_code_that_it_has_begun_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "PROJECT_ROOT", tmp_path)
+    _git(tmp_path, "init", "--initial-branch", "main")
+    begun = describe_environment()
+    (tmp_path / "train.py").write_text("changed since")
+    assert describe_environment() == begun
