@@ -179,7 +179,8 @@ def test_a_grid_puts_its_cells_under_one_parent_and_side_by_side(grid: Grid) -> 
     assert [child.data.tags["fitgap.trial_number"] for child in children] == ["0", "1"]
     assert {child.data.tags["fitgap.kind"] for child in children} == {"trial"}
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
-    assert artifacts(uri, parent) == {"comparison.csv", "comparison.png"}
+    tables, pictures = {"comparison.csv", "effects.csv"}, {"comparison.png", "effects.png", "tradeoff.png"}
+    assert artifacts(uri, parent) == {*tables, *pictures, "report.html"}
     best = max(child.data.metrics["best_val_accuracy"] for child in children)
     assert parent.data.metrics["best_val_accuracy"] == best
     assert "| dropout=0.5 | complete |" in parent.data.tags["mlflow.note.content"]
@@ -359,7 +360,7 @@ def test_a_tracking_server_that_dies_in_the_first_cell_of_a_grid_costs_none_of_i
         with (tmp_path / "report" / "comparison.csv").open(encoding="utf-8", newline="") as table:
             rows = list(csv.DictReader(table))
         assert [(row["state"], float(row["epochs_run"])) for row in rows] == [("complete", 100)] * 2
-        assert artifacts(address, parent) == {"comparison.csv", "comparison.png"}
+        assert {"comparison.csv", "comparison.png", "report.html"} <= artifacts(address, parent)
         assert find_in_checkout(address) == []
     finally:
         process.kill()

@@ -125,7 +125,7 @@ def test_the_parent_run_is_closed_with_what_came_out(concluded: Concluded) -> No
 
 
 def test_tables_pictures_and_the_winners_file_hang_at_the_parent_run(concluded: Concluded) -> None:
-    assert {"comparison.csv", "comparison.png", "trials.csv", "winner.yaml"} < concluded.artifacts
+    assert {"comparison.csv", "comparison.png", "report.html", "trials.csv", "winner.yaml"} < concluded.artifacts
     assert "plots/optimizer=adam/param_importances.png" in concluded.artifacts
     assert "plots/optimizer=sgd/intermediate_values.png" in concluded.artifacts
     # One complete trial says nothing of what matters.

@@ -20,11 +20,13 @@ with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
     warnings.simplefilter("ignore", DeprecationWarning)
     from src.comparison.charts import arrange_charts
+    from src.comparison.report import build_report, record_report
+    from src.comparison.subject import Subject
+    from src.tracking.outbox import await_outbox
     from src.tracking.run import TrackedRun, start_run
     from src.tracking.store import Store, open_store
 
 QUESTION = "Which model overfits?"
-REPORT = "<html><body><h1>The report of this sweep</h1></body></html>"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ def site(chromium: str, tmp_path_factory: pytest.TempPathFactory, migrated_datab
         record_run(store, "vgg16", 0.9, parent)
         record_run(store, "mobilenet", 0.8, parent)
         record_run(store, "cnn", 0.7)
-        parent.log_text(REPORT, "report.html")
+        await_outbox(store.outbox, 60, uri=store.uri)
+        subject = Subject("grid of model", QUESTION, axes=["model"])
+        record_report(parent, build_report(store, parent.run_id, folder / "report", subject))
         assert parent.finish().delivered
         yield Site(f"{server.uri}/", store, parent.run_id)
     finally:

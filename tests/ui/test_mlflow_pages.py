@@ -57,7 +57,12 @@ def test_a_report_opens_among_a_sweeps_artifacts(site: Site, browser: Chromium) 
     browser.open(f"{site.start}{site.page}/artifacts/report.html?workflowType=machine_learning")
     # MLflow shows foreign pages in a frame that has nothing to do with its own.
     frame = browser.find_frame("blob:")
-    assert frame.wait("document.body.innerText").strip() == "The report of this sweep"
+    said = frame.wait("document.body.innerText")
+    assert QUESTION in said
+    assert "model=vgg16 is best" in said
+    assert "What each change does" in said
+    # Its curves are drawn, although nothing may be loaded there and nothing may run but its own script.
+    assert frame.read("document.querySelectorAll('.panel svg').length") >= 2
 
 
 def test_the_table_of_sweeps_has_their_runs_folded_beneath_them_and_the_figures_that_matter(
