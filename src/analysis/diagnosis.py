@@ -18,13 +18,15 @@ LEAST_GAP = 0.03
 LARGER_PART = 0.5
 #: Standard errors of the difference of two measured accuracies that a gap must exceed.
 GAP_DEVIATIONS = 2.0
-#: Fall of validation loss over the last quarter of a training from which it was ended while it still learned.
+#: Fall of validation loss from one quarter of a training to its last, from which it was ended while it still learned.
 STILL_LEARNING = 0.10
+#: Validation error below which there is not enough left to learn for a training to be called unfinished.
+LEAST_ERROR = 0.03
 #: Factor by which the loss on the training images must have grown over its start for a training to have diverged.
 DIVERGED_GROWTH = 1.5
 
-#: Epochs below which no curve is long enough to say that it still falls.
-_FEWEST_EPOCHS = 5
+#: Epochs in a quarter below which no curve is long enough to say that it still falls.
+_FEWEST_EPOCHS = 2
 
 
 class Verdict(StrEnum):
@@ -137,10 +139,10 @@ def _judge(
             f"answering the most common class gives {_percent(chance)}."
         )
     fall = _measure_fall(history.series("val_loss"))
-    if fall is not None:
+    if fall is not None and 1 - best.val_accuracy > LEAST_ERROR:
         return Verdict.UNDERFITTING, (
-            f"It was ended while it still learned: validation loss fell by {100 * fall:.0f} % over the last quarter of "
-            f"its {len(history)} epochs."
+            f"It was ended while it still learned: over the last quarter of its {len(history)} epochs validation loss "
+            f"was {100 * fall:.0f} % lower than over the quarter before."
         )
     return Verdict.HEALTHY, f"Validation loss has not turned; at the end {gap}."
 
@@ -155,12 +157,15 @@ def _gap_tolerance(epoch: EpochMetrics, num_train_eval: int | None, num_val: int
 
 
 def _measure_fall(val_loss: Sequence[float]) -> float | None:
-    """Returns the share by which a loss fell over its last quarter; None where it is no clear fall to the end."""
-    if len(val_loss) < _FEWEST_EPOCHS or not all(map(math.isfinite, val_loss)):
+    """Returns by which share a loss is lower in its last quarter than in the one before; None if that is unclear.
+
+    Medians are compared, so that it is not a single high epoch that a low one follows.
+    """
+    quarter = len(val_loss) // 4
+    if quarter < _FEWEST_EPOCHS or not all(map(math.isfinite, val_loss)):
         return None
-    smooth = smooth_median(val_loss)
-    before, after = smooth[-1 - max(2, len(val_loss) // 4)], smooth[-1]
-    if min(smooth) < after or before <= 0:
+    before, after = (statistics.median(part) for part in (val_loss[-2 * quarter : -quarter], val_loss[-quarter:]))
+    if before <= 0:
         return None
     fall = 1 - after / before
     return fall if fall > max(STILL_LEARNING, 1 - math.exp(-2 * compute_noise(val_loss))) else None

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from src.analysis.diagnosis import Verdict, diagnose
+from src.analysis.diagnosis import Diagnosis, Verdict, diagnose
 from src.history import History
+from src.published.curves import list_recipes, load_published
 from tests.analysis.histories import make_history
 
 TURNED = [0.9, 0.7, 0.6, 0.5, 0.52, 0.58, 0.66, 0.75, 0.85, 0.95]
@@ -68,6 +69,16 @@ def test_a_training_that_was_ended_while_it_learned_is_underfitting() -> None:
     assert "ended while it still learned" in diagnosis.reason
 
 
+def test_a_high_epoch_that_low_ones_follow_is_no_fall() -> None:
+    noisy = [0.9, 0.7, 0.6, 0.5, 0.4, 0.38, 0.36, 0.37, 0.36, 0.9, 0.36, 0.35, 0.36, 0.35, 0.36, 0.35]
+    assert diagnose(make_history(noisy)).verdict == Verdict.HEALTHY
+
+
+def test_there_is_nothing_left_to_learn_for_a_training_that_is_nearly_always_right() -> None:
+    falling = [0.3 * 0.8**epoch for epoch in range(12)]
+    assert diagnose(make_history(falling, val_accuracy=0.98, train_accuracy=0.99)).verdict == Verdict.HEALTHY
+
+
 def test_few_epochs_do_not_say_whether_a_training_still_learned() -> None:
     assert diagnose(make_history([0.9, 0.7, 0.5])).verdict == Verdict.HEALTHY
 
@@ -113,3 +124,35 @@ def test_one_epoch_can_be_judged_by_its_gap() -> None:
 def test_there_is_no_diagnosis_without_an_epoch() -> None:
     with pytest.raises(ValueError, match="no best epoch"):
         diagnose(History())
+
+
+#: The verdict on each published training. Their training accuracies are running averages, below the clean ones: a gap
+#: that they show is there, and one that they do not show may be there all the same.
+PUBLISHED = {
+    Verdict.OVERFITTING: ["A1", "B1", "C1", "C2", "C4", "D1", "E1"],
+    Verdict.UNDERFITTING: ["B2", "D2", "D3", "E2", "E3"],
+    Verdict.HEALTHY: ["A2", "B3", "B4", "C3", "C5", "D4", "E4"],
+}
+
+
+def diagnose_published(recipe: str) -> Diagnosis:
+    """Returns the diagnosis of a published training, its running averages taken for the clean figures."""
+    epochs = load_published(recipe).epochs
+    history = make_history(
+        [each.val_loss for each in epochs],
+        val_accuracy=[each.val_accuracy for each in epochs],
+        train_loss=[each.train_loss for each in epochs],
+        train_accuracy=[each.train_accuracy for each in epochs],
+    )
+    return diagnose(history, chance=0.5)
+
+
+def test_every_published_training_has_the_verdict_that_its_curves_bear_out() -> None:
+    verdicts = {recipe: diagnose_published(recipe).verdict for recipe in list_recipes()}
+    assert verdicts == {recipe: verdict for verdict, recipes in PUBLISHED.items() for recipe in recipes}
+
+
+def test_the_published_trainings_from_scratch_without_augmentation_lose_most_by_going_on() -> None:
+    lost = {recipe: diagnose_published(recipe).lost_loss for recipe in list_recipes()}
+    without = {"A1", "B1", "C1", "C2", "C4", "D1", "E1"}
+    assert min(lost[recipe] for recipe in without) > 10 * max(lost[recipe] for recipe in lost if recipe not in without)
