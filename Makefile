@@ -56,3 +56,4 @@ benchmarks: setup ## Measure what the README claims; takes half an hour and want
 	$(BIN)/python -m benchmarks.turnaround
 	$(BIN)/python -m benchmarks.pruning
 	$(BIN)/python -m benchmarks.trials
+	$(BIN)/python -m benchmarks.report
