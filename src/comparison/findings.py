@@ -11,14 +11,10 @@ from src.analysis.effects import GAP, SEED_KEYS, VAL_ACCURACY, Effect
 from src.analysis.influence import Influences
 from src.comparison.comparison import Comparison
 from src.comparison.row import Row
-from src.comparison.words import (
-    LEAST_EXPLAINED,
-    describe_change,
-    describe_estimate,
-    points,
-)
+from src.comparison.words import LEAST_EXPLAINED, describe_change, describe_estimate
 from src.ending import COMPLETE
 from src.page.wording import percent
+from src.page.wording import points as size
 
 #: Effects that are told in sentences; the table has all of them.
 _MOST_EFFECTS = 4
@@ -100,7 +96,7 @@ def _tell_best(comparison: Comparison) -> Iterator[str]:
         gap = statistics.fmean(row.values[GAP] for row in group)
         yield (
             f"{name} is best: {percent(means[name])} of the validation images right on average over {len(group)} "
-            f"seeds, with a gap of {points(gap)} to the training images."
+            f"seeds, with a gap of {size(gap)} to the training images."
         )
         return
     if VAL_ACCURACY not in best.values or GAP not in best.values:
@@ -110,15 +106,18 @@ def _tell_best(comparison: Comparison) -> Iterator[str]:
     test = f"; {percent(best.values['test_accuracy'])} of the test images" if "test_accuracy" in best.values else ""
     yield (
         f"{comparison.describe_best()}{with_it} is best: {percent(best.values[VAL_ACCURACY])} of the validation images "
-        f"right{epoch}, with a gap of {points(best.values[GAP])} to the training images{test}."
+        f"right{epoch}, with a gap of {size(best.values[GAP])} to the training images{test}."
     )
 
 
 def _tell_effects(effects: Sequence[Effect]) -> Iterator[str]:
+    """Tells of each key the value that changes the gap most, of those with a clear effect if there are any."""
     told = (GAP, VAL_ACCURACY)
     clear = [effect for effect in effects if any(effect.differences[name].excludes_zero for name in told)]
-    shown = sorted(clear or effects, key=lambda effect: -abs(effect.differences[GAP].mean))[:_MOST_EFFECTS]
-    for effect in shown:
+    strongest: dict[str, Effect] = {}
+    for effect in sorted(clear or effects, key=lambda effect: -abs(effect.differences[GAP].mean)):
+        strongest.setdefault(effect.key, effect)
+    for effect in list(strongest.values())[:_MOST_EFFECTS]:
         gap, accuracy = (describe_estimate(effect.differences[name]) for name in told)
         doubt = "" if effect in clear else ", which may be chance"
         yield f"{_capital(describe_change(effect))}: gap {gap}, validation accuracy {accuracy}{doubt}."

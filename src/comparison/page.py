@@ -32,7 +32,7 @@ def build_page(
         facts: Where it is recorded, name and text.
         experiment_id: MLflow's id of its experiment, for the addresses of runs.
     """
-    panels = [_build_panel(row, comparison, experiment_id) for row in comparison.rows[:MAX_PANELS]]
+    panels = [_build_panel(row, comparison, experiment_id) for row in _choose_panels(comparison)]
     shown = [panel for panel in panels if panel.history or panel.failed]
     return Page(
         title=subject.name,
@@ -50,6 +50,12 @@ def build_page(
         pictures={},
         footer="Built by fitgap from the tracking store.",
     )
+
+
+def _choose_panels(comparison: Comparison) -> Sequence[Row]:
+    """Returns the runs whose curves are shown: all, or where they are too many the best."""
+    rows = comparison.rows
+    return rows if len(rows) <= MAX_PANELS else comparison.ranking[:MAX_PANELS]
 
 
 def find_front(rows: Sequence[Row]) -> set[str]:
@@ -110,9 +116,9 @@ def _describe_panels(shown: int, comparison: Comparison) -> str:
     total = len(comparison.runs)
     if shown >= total:
         return ""
-    return (
-        f"The first {shown} of {total} runs." if not comparison.searched else f"{shown} of {total}: {comparison.title}."
-    )
+    if comparison.searched:
+        return f"{shown} of {total}: {comparison.title}."
+    return f"The best {shown} of {total} runs."
 
 
 def _build_effect(effect: Effect) -> EffectLine:

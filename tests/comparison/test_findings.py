@@ -53,7 +53,7 @@ def make_grid(gaps: dict[tuple[str, str], float]) -> list[Row]:
 def test_the_best_of_single_runs_is_named_with_its_accuracy_and_its_gap() -> None:
     rows = [make_row(0, {"model": "vgg16"}, val_accuracy=0.848, gap=0.05), make_row(1, {"model": "cnn"}, gap=-0.0001)]
     assert state_findings(compare(rows))[0] == (
-        "model=vgg16 is best: 84.8 % of the validation images right at epoch 4, with a gap of +5.0 points to the "
+        "model=vgg16 is best: 84.8 % of the validation images right at epoch 4, with a gap of 5.0 points to the "
         "training images."
     )
 
@@ -61,7 +61,7 @@ def test_the_best_of_single_runs_is_named_with_its_accuracy_and_its_gap() -> Non
 def test_where_there_are_seeds_the_best_configuration_is_that_with_the_best_mean() -> None:
     gaps = {("0", "0"): 0.0, ("0", "1"): 0.4, ("0.5", "0"): 0.1, ("0.5", "1"): 0.1}
     assert state_findings(compare(make_grid(gaps)))[0] == (
-        "dropout=0.5 is best: 80.0 % of the validation images right on average over 2 seeds, with a gap of +10.0 "
+        "dropout=0.5 is best: 80.0 % of the validation images right on average over 2 seeds, with a gap of 10.0 "
         "points to the training images."
     )
 
@@ -72,6 +72,16 @@ def test_a_clear_effect_is_told_with_its_interval() -> None:
         "Dropout 0.5 instead of 0: gap \N{MINUS SIGN}20.0 points [\N{MINUS SIGN}20.0, \N{MINUS SIGN}20.0], validation "
         "accuracy +20.0 points [+20.0, +20.0]."
     )
+
+
+def test_of_each_key_the_value_is_told_that_changes_the_gap_most() -> None:
+    rows = [
+        make_row(number, {"dropout": dropout, "seed": seed}, gap=0.3 - float(dropout) / 5)
+        for number, (dropout, seed) in enumerate(itertools.product(("0", "0.3", "0.5", "0.7"), "01"))
+    ]
+    told = [finding for finding in state_findings(compare(rows)) if "instead of" in finding]
+    assert len(told) == 1
+    assert told[0].startswith("Dropout 0.7 instead of 0: gap \N{MINUS SIGN}14.0 points")
 
 
 def test_what_one_pair_shows_is_told_with_its_doubt() -> None:

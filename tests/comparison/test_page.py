@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from src.comparison.page import build_page, find_front, format_cell
+from src.comparison.page import MAX_PANELS, build_page, find_front, format_cell
 from src.comparison.row import Row
 from src.comparison.subject import Subject
 from src.page.content import Page
@@ -55,6 +55,17 @@ def test_a_run_that_has_not_judged_itself_is_judged_by_its_curves() -> None:
     (panel,) = build([row]).panels
     assert panel.verdict == "overfitting"
     assert "turned for good" in panel.reason
+
+
+def test_of_too_many_runs_the_best_have_panels() -> None:
+    history = make_history([0.5, 0.4])
+    rows = [
+        Row(**{**vars(make_row(number, val_accuracy=0.5 + number / 200)), "history": history})
+        for number in range(MAX_PANELS + 10)
+    ]
+    page = build(rows)
+    assert [panel.name for panel in page.panels] == [f"run{number}" for number in range(MAX_PANELS + 9, 9, -1)]
+    assert page.panels_note == f"The best {MAX_PANELS} of {MAX_PANELS + 10} runs."
 
 
 def test_a_grid_has_effects_and_a_search_has_influences() -> None:
