@@ -57,11 +57,19 @@ class Comparison:
     @property
     def header(self) -> list[str]:
         """The headings of all columns."""
-        return ["", "state", *self.columns]
+        return ["", "state", *(["verdict"] if self.judged else []), *self.columns]
+
+    @property
+    def judged(self) -> bool:
+        """Whether any row has a verdict: some applications record no epochs."""
+        return any(row.verdict for row in self.rows)
 
     def cells(self) -> list[list[str]]:
         """Returns the rows as text."""
-        return [row.cells(self.columns.values(), self.objectives.names) for row in self.rows]
+        rows = [row.cells(self.columns.values(), self.objectives.names) for row in self.rows]
+        if not self.judged:
+            return rows
+        return [[*cells[:2], row.verdict or "-", *cells[2:]] for row, cells in zip(self.rows, rows, strict=True)]
 
     def describe(self) -> str:
         """Returns the comparison as a Markdown table, which MLflow shows as the parent run's description."""
@@ -92,12 +100,12 @@ class Comparison:
         searched = list(dict.fromkeys(key for row in self.rows for key in row.params))
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["run_id", "arm", "state", "error", *keys, *searched])
+            writer.writerow(["run_id", "arm", "state", "verdict", "error", *keys, *searched])
             for row in self.rows:
                 values = (row.values.get(key) for key in keys)
                 cells = ("" if value is None else repr(value) for value in values)
                 params = (row.params.get(key, "") for key in searched)
-                writer.writerow([row.run_id, row.arm, row.state, row.error or "", *cells, *params])
+                writer.writerow([row.run_id, row.arm, row.state, row.verdict or "", row.error or "", *cells, *params])
 
     def draw(self, path: Path, title: str) -> None:
         """Draws the rows' train_eval and validation curves on shared axes."""

@@ -16,6 +16,7 @@ from src.config.sweeper import SweeperConfig
 from src.ending import COMPLETE, FAILED, INTERRUPTED, LOST, OOM, PRUNED, TIMEOUT
 from src.errors import ConfigError, FitgapError, TrackingError
 from src.explanation import describe_error
+from src.naming import shorten
 from src.study.outcome import Outcome
 from src.study.storage import HEARTBEAT_SECONDS
 from src.study.study import ArmStudy, Ask
@@ -52,8 +53,14 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Its name, as its run has it."""
+        """What people are told of it as."""
         return f"{self.arm.name} #{self.ask.number}"
+
+    @property
+    def run_name(self) -> str:
+        """What its run is called: its number and values, after its arm where there are several."""
+        arm, values = f"{self.arm.name} " if self.arm.cell.axes else "", describe_values(self.ask.values)
+        return shorten(f"{arm}#{self.ask.number}" + (f": {values}" if values else ""))
 
 
 class JobRunner:
@@ -82,7 +89,7 @@ class JobRunner:
         try:
             if self.settings.seeds:
                 return self._run_seeds(trial)
-            return self._run_job(trial, trial.folder, trial.subdir, self.parent_run_id, trial.name)
+            return self._run_job(trial, trial.folder, trial.subdir, self.parent_run_id, trial.run_name)
         except Exception as error:
             return to_outcome(error)
 
@@ -96,7 +103,7 @@ class JobRunner:
 
     def _run_seeds(self, trial: Trial) -> Outcome:
         """Runs a trial once with each seed, under a run of its own that holds the mean."""
-        recorder = SeedRecorder(self.store, self.parent_run_id, trial.name, trial.arm.name, trial.ask)
+        recorder = SeedRecorder(self.store, self.parent_run_id, trial.run_name, trial.arm.name, trial.ask)
         try:
             mean = average(self._train_seeds(trial, recorder), recorder.run_id)
         except Exception as error:

@@ -175,6 +175,15 @@ def test_a_run_without_epochs_has_empty_cells() -> None:
     assert row.cells(COLUMNS.values()) == ["arm=0", "diverged", *["-"] * len(COLUMNS)]
 
 
+def test_a_verdict_has_a_column_where_any_run_has_one() -> None:
+    comparison = compare_runs([make_record(0, verdict="overfitting"), failed_record(1)])
+    assert comparison.header == ["", "state", "verdict", *COLUMNS]
+    assert [cells[:3] for cells in comparison.cells()] == [
+        ["arm=0", "complete", "overfitting"],
+        ["arm=1", "diverged", "-"],
+    ]
+
+
 def test_a_pipe_in_a_name_does_not_break_the_table() -> None:
     header, _, row = read_table(compare_runs([make_record(0, arm="name=a|b")]).describe())
     assert len(row) == len(header)
@@ -199,7 +208,7 @@ def test_the_csv_names_each_run_and_why_it_failed(tmp_path: Path) -> None:
     compare_runs(records).write_csv(tmp_path / "comparison.csv")
     with (tmp_path / "comparison.csv").open(newline="", encoding="utf-8") as file:
         complete, failed = csv.DictReader(file)
-    assert list(complete) == ["run_id", "arm", "state", "error", *COLUMNS.values()]
+    assert list(complete) == ["run_id", "arm", "state", "verdict", "error", *COLUMNS.values()]
     assert [complete[key] for key in ("run_id", "arm", "state", "error")] == ["run0", "arm=0", "complete", ""]
     assert [failed[key] for key in ("run_id", "arm", "state", "error")] == ["run1", "name='a, b'", "failed", error]
     assert {failed[key] for key in COLUMNS.values()} == {""}
