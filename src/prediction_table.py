@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
+import io
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from src.errors import StorageError
 from src.prediction import Predictions, escape
+from src.whole_file import write_whole
 
 
 def print_predictions(console: Console, predictions: Predictions, top: int) -> None:
@@ -49,22 +49,15 @@ def write_csv(predictions: Predictions, path: Path) -> None:
     Raises:
         StorageError: The file cannot be written.
     """
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(["path", "class", *(f"probability.{name}" for name in predictions.model.class_names)])
+    for image in predictions.images:
+        [(best, _)] = predictions.rank(image, top=1)
+        writer.writerow([str(image.path), best, *map(str, image.probabilities)])
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # A name that is not UTF-8 on disk must not make the whole table unreadable.
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".csv")
-        partial = Path(name)
-        try:
-            with os.fdopen(descriptor, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-                writer = csv.writer(file)
-                writer.writerow(["path", "class", *(f"probability.{name}" for name in predictions.model.class_names)])
-                for image in predictions.images:
-                    [(best, _)] = predictions.rank(image, top=1)
-                    writer.writerow([str(image.path), best, *map(str, image.probabilities)])
-            partial.chmod(0o644)  # Temporary files are private; this one is for everybody who may read the folder.
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(path, table.getvalue().encode("utf-8", errors="backslashreplace"))
     except OSError as error:
         raise StorageError(
             f"The table {path} cannot be written: {error.strerror or error}. Give another --csv."

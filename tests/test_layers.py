@@ -46,7 +46,8 @@ ALLOWED = {
     "src.ending": ("src.alarm", "src.errors"),
     "src.workers": ("src.config", "src.errors"),
     "src.runtime": (),
-    "src.page": ("src.history", "src.analysis", "src.errors", "src.config.paths"),
+    "src.whole_file": (),
+    "src.page": ("src.history", "src.analysis", "src.errors", "src.whole_file"),
 }
 
 #: Library: the one part of the program that speaks to it.

@@ -168,10 +168,10 @@ def test_a_table_that_cannot_be_written_whole_leaves_the_old_one(
     predictions = make_predictions(["a.jpg"], [[1.0, 0.0]], ("cat", "dog"))
     (tmp_path / "table.csv").write_text("old", encoding="utf-8")
 
-    def fail(*arguments: object) -> object:
+    def fail(self: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(csv, "writer", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(StorageError, match=r"table\.csv cannot be written: No space left"):
         write_csv(predictions, tmp_path / "table.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]

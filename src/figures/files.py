@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 import zlib
 from pathlib import Path
 
 from PIL import Image
 
 from src.errors import StorageError
+from src.whole_file import write_whole
 
 
 def encode_picture(picture: Image.Image) -> bytes:
@@ -29,15 +28,6 @@ def write_picture(encoded: bytes, path: Path) -> None:
         StorageError: The file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".png")
-        partial = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(encoded)
-            partial.chmod(0o644)  # Temporary files are private; this one is for everybody who may read the folder.
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(path, encoded)
     except OSError as error:
         raise StorageError(f"The picture {path} cannot be written: {error.strerror or error}.") from error

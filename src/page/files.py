@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from src.errors import StorageError
 from src.page.content import Page
 from src.page.document import render_page
+from src.whole_file import write_whole
 
 
 def write_page(page: Page, path: Path) -> None:
@@ -20,16 +19,7 @@ def write_page(page: Page, path: Path) -> None:
     # Names of runs may hold halves of characters that UTF-8 does not know; they must not cost the page.
     encoded = render_page(page).encode("utf-8", errors="replace")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".html")
-        partial = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(encoded)
-            partial.chmod(0o644)  # Temporary files are private; this one is for everybody who may read the folder.
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(path, encoded)
     except OSError as error:
         raise StorageError(
             f"The page {path} cannot be written: {error.strerror or error}. Free the disk or choose a folder that may"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from src.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Outcome:
         Raises:
             OSError: The file cannot be written.
         """
-        write_whole(path, json.dumps(self.to_dict()))
+        write_whole(path, json.dumps(self.to_dict()).encode(), private=True)
 
     @classmethod
     def read(cls, path: Path) -> Outcome | None:
@@ -71,20 +70,3 @@ class Outcome:
             return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError):
             return None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file that its owner alone can read, in one step: whoever looks sees the old one or the new one.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise

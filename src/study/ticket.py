@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import StudyError
-from src.study.outcome import write_whole
+from src.whole_file import write_whole
 
 #: Environment variable of a job that holds the path of its ticket.
 TICKET_VARIABLE = "FITGAP_TRIAL"
@@ -52,7 +52,7 @@ class Ticket:
         Raises:
             OSError: The file cannot be written.
         """
-        write_whole(path, json.dumps(dataclasses.asdict(self)))
+        write_whole(path, json.dumps(dataclasses.asdict(self)).encode(), private=True)
 
     @classmethod
     def read(cls, path: Path) -> Ticket:

@@ -1,0 +1,31 @@
+"""Files that are never seen half-written: whoever looks sees the old one, or the new one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Writes a file in one step, and the folder that it lies in where there is none.
+
+    Args:
+        path: Where to.
+        content: All of it.
+        private: Whether its owner alone may read it, rather than everybody who may read the folder.
+
+    Raises:
+        OSError: The file cannot be written; nothing is left of the attempt.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    partial = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        if not private:
+            partial.chmod(0o644)  # Temporary files are private.
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,37 @@
+"""Files that are never seen half-written."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from src.whole_file import write_whole
+
+
+def test_a_file_is_written_into_a_folder_that_was_not_there(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a" / "b" / "file.txt", b"whole")
+    assert (tmp_path / "a" / "b" / "file.txt").read_bytes() == b"whole"
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize(("private", "mode"), [(False, 0o644), (True, 0o600)])
+def test_who_may_read_it_is_said(tmp_path: Path, private: bool, mode: int) -> None:
+    write_whole(tmp_path / "file", b"", private=private)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+def test_where_it_cannot_be_written_the_old_one_stays_and_nothing_else_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+
+    def fail(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
