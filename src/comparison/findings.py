@@ -56,6 +56,12 @@ def state_caveats(comparison: Comparison) -> tuple[str, ...]:
             "The trials of a search repeat nothing, and a sampler that learns tries again what has been good: how much "
             "a key matters is an estimate. Trials that were pruned are left out of it."
         )
+    elif comparison.searched:
+        complete = sum(row.state == COMPLETE for row in comparison.runs)
+        caveats.append(
+            f"How much each key matters cannot be told from {complete} complete trials. Search longer, or without a "
+            "pruner."
+        )
     if len(comparison.ranking) > 1:
         caveats.append(
             "The best of several validation accuracies is partly luck, and so a little too high. An accuracy on test "

@@ -127,6 +127,12 @@ def test_a_search_that_shows_nothing_says_so() -> None:
     assert "What decides the gap cannot be told from these 30 trials." in state_findings(compare(rows, searched=True))
 
 
+def test_a_search_with_few_complete_trials_says_what_it_cannot_tell() -> None:
+    rows = [make_row(number, {"model.dropout": str(number / 10)}) for number in range(4)]
+    caveats = state_caveats(compare([*rows, make_row(4, {"model.dropout": "0.5"}, state="pruned")], searched=True))
+    assert any("cannot be told from 4 complete trials" in caveat for caveat in caveats)
+
+
 def test_a_sweep_without_a_result_says_so() -> None:
     assert state_findings(compare([make_row(0, state="failed")])) == ("No run has come to a result.",)
 
