@@ -115,6 +115,8 @@ def test_a_run_records_everything_and_its_model_gives_exactly_its_accuracy(
     assert run.data.tags["fitgap.kind"] == "run"
     assert run.data.tags["fitgap.state"] == "complete"
     assert run.data.tags["note"] == "hello"
+    assert run.data.tags["fitgap.verdict"] in ("underfitting", "healthy", "overfitting")
+    assert run.data.tags["fitgap.diagnosis"]
     assert run.data.tags["fitgap.version.tensorflow"]
     assert "src.train" in run.data.tags["fitgap.command"]
 
@@ -130,6 +132,7 @@ def test_a_run_records_everything_and_its_model_gives_exactly_its_accuracy(
         "best_val_accuracy",
         "best_val_loss",
         "best_epoch",
+        "best_gap_accuracy",
         "final_gap_accuracy",
         "final_gap_loss",
         "epochs_run",

@@ -44,7 +44,8 @@ def server(_server: Server) -> Server:
 
 @pytest.fixture
 def server_store(server: Server, tmp_path: Path) -> Store:
-    return open_store(TrackingConfig(uri=server.uri), tmp_path)
+    """An experiment of the test's own on the server, which all tests of a process share."""
+    return open_store(TrackingConfig(uri=server.uri, experiment=tmp_path.name), tmp_path)
 
 
 @pytest.fixture
