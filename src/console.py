@@ -14,6 +14,8 @@ from src.training.progress import Step
 
 #: Width of the output where it is no terminal and so has no width of its own.
 _FILE_WIDTH = 140
+#: Names in a table up to this length are never cut to make room for its other columns.
+_WHOLE_NAME = 40
 
 
 def open_console() -> Console:
@@ -110,11 +112,14 @@ def print_facts(console: Console, title: str, facts: Iterable[tuple[str, str]]) 
 
 def print_table(console: Console, title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Prints a table whose first column is text and whose others are numbers."""
+    lines = list(rows)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right")
-    for row in rows:
-        table.add_row(*row)
+    # Headings can go on in the next line; a name that is cut tells nothing from its neighbours.
+    table.columns[0].min_width = min(_WHOLE_NAME, max((len(line[0]) for line in lines), default=0))
+    for line in lines:
+        table.add_row(*line)
     console.print()
     # As a title of the table it would be broken to its width.
     console.print(title, style="bold", soft_wrap=True)

@@ -189,3 +189,9 @@ def test_a_tables_title_headings_and_cells_are_printed_as_they_are(
     assert f"heading {name}" in out
     assert f"cell {name}" in out
     assert out.count(name) == 4
+
+
+def test_a_name_is_not_cut_to_make_room_for_the_other_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    header = ["", *(f"a heading of words {index}" for index in range(14))]
+    print_table(open_console(), "wide", header, [["model=mobilenet", *["123.456"] * 14]])
+    assert "model=mobilenet" in capsys.readouterr().out

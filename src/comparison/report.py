@@ -77,7 +77,8 @@ def build_report(store: Store, parent_run_id: str, folder: Path, subject: Subjec
     files.append(page)
     run_ids = [row.run_id for row in comparison.rows if row.run_id]
     link = f"[Compare them in MLflow]({link_comparison(store.experiment_id, run_ids)})" if run_ids else ""
-    links = " · ".join(filter(None, [describe_charts(find_view(store, parent_run_id)), link]))
+    page_link = f"[Its report]({link_artifact(store.experiment_id, parent_run_id, page.name)})"
+    links = " · ".join(filter(None, [page_link, describe_charts(find_view(store, parent_run_id)), link]))
     tags = {"mlflow.note.content": subject.describe(comparison.describe(), links)}
     if comparison.best is not None:
         tags |= {"fitgap.best_run_id": comparison.best.run_id, "fitgap.best_arm": comparison.best.arm}
@@ -117,6 +118,11 @@ def rebuild_report(parent_run_id: str | None, *, uri: str | None, output: Path |
     facts = [("parent run", f"{parent.run_id} in experiment {store.experiment_name}"), ("files", where)]
     print_facts(console, f"report of {parent.name}", facts)
     return report
+
+
+def link_artifact(experiment_id: str, run_id: str, name: str) -> str:
+    """Returns the address of a run's artifact in MLflow's pages, relative to its start page."""
+    return f"#/experiments/{experiment_id}/runs/{run_id}/artifacts/{name}?workflowType=machine_learning"
 
 
 def link_comparison(experiment_id: str, run_ids: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from src.comparison.charts import arrange_charts, name_params
-from src.comparison.report import build_report
+from src.comparison.report import build_report, link_artifact
 from src.comparison.subject import Subject
 from src.study.address import sqlite_url
 from src.study.storage import close_storage, open_storage
@@ -53,5 +53,7 @@ def test_the_report_of_a_sweep_leads_to_its_charts_above_its_table(tmp_path: Pat
 
     note = report.tags["mlflow.note.content"]
     # MLflow's page folds a description behind its first lines.
-    assert note.startswith(f"Which one?\n\n[Its runs in charts]({find_view(store, parent.run_id)}) · [Compare")
+    address = link_artifact(store.experiment_id, parent.run_id, "report.html")
+    charts = f"[Its runs in charts]({find_view(store, parent.run_id)})"
+    assert note.startswith(f"Which one?\n\n[Its report]({address}) · {charts} · [Compare")
     assert note.index("[Compare") < note.index("| --- |")

@@ -120,7 +120,8 @@ def test_the_parent_run_is_closed_with_what_came_out(concluded: Concluded) -> No
     note = parent.tags["mlflow.note.content"]
     question, link, best, *_ = note.split("\n\n")
     assert (question, best) == ("Which dropout is it?", "Best: **optimizer=adam #1**")
-    assert link.startswith("[Compare them in MLflow](")
+    assert link.startswith("[Its report](")
+    assert "[Compare them in MLflow](" in link
     assert "| `model.dropout` | 0 to 0.7 |" in note
 
 

@@ -10,6 +10,7 @@ from tests.ui.conftest import QUESTION, Site, make_history
 with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
     warnings.simplefilter("ignore", DeprecationWarning)
+    from src.comparison.report import link_artifact
     from src.tracking.sweeps import find_view
     from src.tracking.views import OVERVIEW, TABLE, link_view
 
@@ -51,10 +52,11 @@ def test_the_page_of_a_sweep_shows_its_question_and_leads_to_its_charts(site: Si
     page.wait(f"document.body.innerText.includes({QUESTION!r})")
     links = page.read("[...document.querySelectorAll('a')].map(link => link.getAttribute('href'))")
     assert find_view(site.store, site.parent_run_id) in links
+    assert link_artifact(site.store.experiment_id, site.parent_run_id, "report.html") in links
 
 
 def test_a_report_opens_among_a_sweeps_artifacts(site: Site, browser: Chromium) -> None:
-    browser.open(f"{site.start}{site.page}/artifacts/report.html?workflowType=machine_learning")
+    browser.open(site.start + link_artifact(site.store.experiment_id, site.parent_run_id, "report.html"))
     # MLflow shows foreign pages in a frame that has nothing to do with its own.
     frame = browser.find_frame("blob:")
     said = frame.wait("document.body.innerText")
