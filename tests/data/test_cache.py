@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data import cache as cache_module
+from src.data import entry as entry_module
 from src.data import files
 from src.data.dataset import open_dataset
 from src.errors import StorageError
@@ -122,7 +122,7 @@ def test_a_full_or_read_only_disk_is_a_storage_error_and_leaves_nothing(cache, p
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache_module.os, "fsync", fail)
+        patch.setattr(entry_module.os, "fsync", fail)
         with pytest.raises(StorageError, match=os.strerror(number)):
             open_dataset(pets(pets_zip, cache))
     assert not [path for path in (cache / "decoded").iterdir() if path.is_dir()]
