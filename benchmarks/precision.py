@@ -21,8 +21,6 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from benchmarks.measurement import describe_machine, interleave, print_table, ratio  # noqa: E402
-from src.augmentation import RandomWarp  # noqa: E402
-from src.config.augmentation import AugmentationConfig  # noqa: E402
 from src.config.model import CnnConfig  # noqa: E402
 from src.config.optimizer import AdamConfig  # noqa: E402
 from src.models.build import build_network  # noqa: E402
@@ -60,7 +58,7 @@ def prepare(precision: str) -> Callable[[], float]:
     network = build_network(A1, SIZE, 2)
     classifier = compile_classifier(
         network.model,
-        warp=RandomWarp(AugmentationConfig(name="none", strength=0.0)),
+        warp=None,
         seed=0,
         optimizer=build_optimizer(AdamConfig(name="adam"), learning_rate=1e-3, precision=precision),
         head="softmax",

@@ -184,6 +184,7 @@ def make_dataset() -> ImageDataset:
         file_names=tuple(str(number) for number in range(len(images))),
         bad_files=(),
         source="made up",
+        images_digest="made up",
         fingerprint="made up",
     )
 

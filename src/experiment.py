@@ -18,7 +18,7 @@ from src.data.dataset import ImageDataset, open_dataset
 from src.ending import COMPLETE, PRUNED
 from src.errors import StorageError
 from src.history import History
-from src.models.build import build_classifier, build_network
+from src.models.build import Network, build_classifier, build_network
 from src.pictures import draw_predictions, draw_previews
 from src.recording import (
     EpochTracker,
@@ -34,6 +34,7 @@ from src.runtime import begin_run, choose_precision
 from src.tracking.reconciliation import reconcile
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import open_store
+from src.training.features import FeaturePlan, plan_features, prepare_features
 from src.training.progress import TrainingObserver
 from src.training.training import Training
 
@@ -135,13 +136,15 @@ def _train(
     precision = choose_precision(config.trainer.precision)
     begin_run(seed=config.seed, precision=precision, deterministic=config.trainer.deterministic)
     network = build_network(config.model, dataset.image_size, dataset.num_classes)
-    log_inputs(run, config, dataset, network, precision)
-    _print_start(console, name, dataset, network.num_params, network.num_trainable_params, precision)
-    if network.weights.warning:
-        console.print(network.weights.warning, style="yellow")
+    plan = plan_features(config, network)
+    log_inputs(run, config, dataset, network, precision, plan)
+    _print_start(console, name, dataset, network, precision, plan)
+    for warning in filter(None, (network.weights.warning, plan.fallback_reason)):
+        console.print(warning, style="yellow")
     log_files(run, draw_previews(output_dir, dataset, config.augmentation, config.seed))
 
-    training = Training(config, dataset, network, precision=precision)
+    features = prepare_features(config, dataset, network, plan, precision=precision)
+    training = Training(config, dataset, network, precision=precision, features=features)
     progress = TrainingConsole(console, config.trainer.epochs)
     try:
         # Recorded first, shown then: what a person has seen is in the store, also when the next thing is Ctrl-C.
@@ -169,15 +172,18 @@ def _train(
 
 
 def _print_start(
-    console: Console, name: str, dataset: ImageDataset, num_params: int, num_trainable_params: int, precision: str
+    console: Console, name: str, dataset: ImageDataset, network: Network, precision: str, plan: FeaturePlan
 ) -> None:
     splits = f"{len(dataset.train):,} train, {len(dataset.val):,} val, {len(dataset.test):,} test"
     facts = [
         ("data", f"{dataset.name}: {splits}, {dataset.num_classes} classes, {dataset.image_size} pixels"),
         ("chance", f"{dataset.majority_class_accuracy:.3f} (accuracy of always answering the most common class)"),
-        ("parameters", f"{num_params:,}, {num_trainable_params:,} of them trained"),
+        ("parameters", f"{network.num_params:,}, {network.num_trainable_params:,} of them trained"),
         ("precision", precision),
     ]
+    if plan.kind != "in_the_loop":
+        views = f", of {plan.num_views} augmented views of each training image" if plan.num_views else ""
+        facts.append(("features", f"computed once and kept on disk{views}"))
     print_facts(console, name, facts)
     console.print()
 

@@ -10,7 +10,16 @@ from src.config.run import RunConfig
 MAX_NAME_LENGTH = 80
 
 #: Keys, or beginnings of keys, that change where a training reads and writes and what it is called, not what it learns.
-_TRIFLES = ("recipe", "dataset.url", "dataset.cache_dir", "trainer.eval_batch_size", "tracking.", "hydra.", "sweeps")
+_TRIFLES = (
+    "recipe",
+    "dataset.url",
+    "dataset.cache_dir",
+    "trainer.eval_batch_size",
+    "trainer.features",
+    "tracking.",
+    "hydra.",
+    "sweeps",
+)
 
 
 def name_run(config: RunConfig, overrides: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ from src.runtime import gpu_name
 from src.tracking.facts import describe_environment
 from src.tracking.model import save_model
 from src.tracking.run import TrackedRun
+from src.training.features import FeaturePlan
 from src.training.progress import Step
 
 #: Folder in a run's output in which the model waits for its delivery.
@@ -69,7 +70,9 @@ def describe_run(config: RunConfig) -> dict[str, str]:
     return tags
 
 
-def log_inputs(run: TrackedRun, config: RunConfig, dataset: ImageDataset, network: Network, precision: str) -> None:
+def log_inputs(
+    run: TrackedRun, config: RunConfig, dataset: ImageDataset, network: Network, precision: str, plan: FeaturePlan
+) -> None:
     """Logs the resolved configuration, the data set, and what became of both."""
     params = {key: value for key, value in flatten(config).items() if not key.startswith("tracking.")}
     run.log_params(
@@ -82,10 +85,13 @@ def log_inputs(run: TrackedRun, config: RunConfig, dataset: ImageDataset, networ
             "majority_class_accuracy": f"{dataset.majority_class_accuracy:.4f}",
             "weights_source": network.weights.source,
             "precision": precision,
+            "features": plan.kind,
         }
     )
     if network.weights.fallback_reason:
         run.set_tags({"fitgap.weights_fallback": network.weights.fallback_reason})
+    if plan.fallback_reason:
+        run.set_tags({"fitgap.features_fallback": plan.fallback_reason})
     # Whoever runs this file again wants the training, not its place in a sweep that is long over.
     tracking = replace(config.tracking, parent_run_id=None, experiment_id=None, kind=None, arm=None, trial_number=None)
     run.log_text(to_yaml(replace(config, tracking=tracking)), "config.yaml")

@@ -29,6 +29,7 @@ def test_overrides_follow_the_model_in_their_order_with_short_keys(compose_run: 
         "dataset.cache_dir=somewhere/else",
         "++dataset.cache_dir=somewhere/else",
         "trainer.eval_batch_size=50",
+        "trainer.features=in_the_loop",
         "tracking.experiment=mine",
         "hydra.run.dir=somewhere",
         "model=cnn",

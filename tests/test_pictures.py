@@ -36,6 +36,7 @@ def dataset() -> ImageDataset:
         file_names=names,
         bad_files=(),
         source="made up",
+        images_digest="0" * 64,
         fingerprint="0" * 64,
     )
 

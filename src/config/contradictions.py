@@ -20,6 +20,8 @@ def find_contradictions(run: RunConfig) -> Iterator[str]:
     yield from _contradict_model(run.model)
     yield from _contradict_sizes(run.model, run.dataset)
     yield from _contradict_optimizer(run.optimizer, run.trainer.epochs)
+    if run.trainer.feature_views > 0:
+        yield from _contradict_views(run)
     yield from _contradict_dataset(run.dataset)
 
 
@@ -88,6 +90,37 @@ def _contradict_optimizer(optimizer: OptimizerConfig, epochs: int) -> Iterator[s
     clipping = [key for key in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(optimizer, key) is not None]
     if len(clipping) > 1:
         yield f"Only one kind of gradient clipping can be given, but got optimizer.{' and optimizer.'.join(clipping)}."
+
+
+def _contradict_views(run: RunConfig) -> Iterator[str]:
+    """Looks for what features of augmented views need; whether `auto` finds pretrained weights is seen only later."""
+    views, model = f"trainer.feature_views={run.trainer.feature_views}", run.model
+    if not isinstance(model, TransferConfig):
+        yield (
+            f"{views} needs a pretrained backbone, but model.name={model.name} has none. Choose a model with one, such "
+            "as model=mobilenet, or set trainer.feature_views=0."
+        )
+    elif model.weights == "random":
+        yield (
+            f"{views} needs a pretrained backbone, but model.weights=random trains it as a whole, so that its features "
+            "change with every step. Set trainer.feature_views=0."
+        )
+    elif model.trains_backbone:
+        key = "trainable=true" if model.trainable else f"fine_tune_layers={model.fine_tune_layers}"
+        yield (
+            f"{views} needs a frozen backbone, but model.{key} trains layers of it, so that its features change with "
+            "every step. Set trainer.feature_views=0."
+        )
+    if run.augmentation.strength == 0:
+        yield (
+            f"{views} has nothing to view: augmentation.strength=0 leaves images as they are. Choose an augmentation, "
+            "such as augmentation=affine, or set trainer.feature_views=0."
+        )
+    if run.trainer.features == "in_the_loop":
+        yield (
+            f"{views} contradicts trainer.features=in_the_loop, which computes no features ahead. Set "
+            "trainer.features=auto or trainer.feature_views=0."
+        )
 
 
 def _contradict_dataset(dataset: DatasetConfig) -> Iterator[str]:

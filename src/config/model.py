@@ -139,3 +139,8 @@ class TransferConfig(ModelConfig):
     fine_tune_layers: int = bounded(0, minimum=0)
     pooling: str = bounded("max", choices=("max", "average", "flatten"))
     batch_norm_momentum: float = bounded(0.9, above=0, below=1)
+
+    @property
+    def trains_backbone(self) -> bool:
+        """Whether layers of the backbone are to be trained even if its weights are pretrained."""
+        return self.trainable or self.fine_tune_layers > 0

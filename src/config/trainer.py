@@ -21,6 +21,11 @@ class TrainerConfig:
         monitor: The metric that early stopping watches.
         keep_weights: Which epoch's weights the tracked model, the pictures and the test score use: those of the epoch
             with the best validation accuracy, or the last.
+        features: auto computes what a frozen, pretrained backbone makes of the images once, keeps it on disk and trains
+            the head on that, wherever images are not augmented; in_the_loop runs the backbone for every batch. Has no
+            influence on the result but rounding.
+        feature_views: Trains the head on so many augmented views of each training image, computed once, of which each
+            epoch draws one per image; 0 augments anew in every epoch, with the backbone in the loop.
         deterministic: Whether TensorFlow must repeat a run to the last digit; can cost speed on a GPU.
     """
 
@@ -31,4 +36,6 @@ class TrainerConfig:
     patience_epochs: int | None = bounded(None, minimum=1)
     monitor: str = bounded("val_loss", choices=("val_loss", "val_accuracy"))
     keep_weights: str = bounded("best", choices=("best", "last"))
+    features: str = bounded("auto", choices=("auto", "in_the_loop"))
+    feature_views: int = bounded(0, minimum=0, maximum=1000)
     deterministic: bool = True

@@ -39,6 +39,7 @@ class ImageDataset:
         file_names: A name for each image of the whole data set, such as `digit 17` or `train/cats/cat.0.jpg`.
         bad_files: Files left out, each as `name: reason`.
         source: The address or path as configured, or `scikit-learn`.
+        images_digest: SHA-256, in hex, over the decoded images alone.
         fingerprint: SHA-256, in hex, over the decoded images, their classes and the splits. It does not depend on
             paths, dates or the order of a file system.
     """
@@ -53,6 +54,7 @@ class ImageDataset:
     file_names: tuple[str, ...]
     bad_files: tuple[str, ...]
     source: str
+    images_digest: str
     fingerprint: str
 
     @property
@@ -109,6 +111,7 @@ def open_dataset(config: DatasetConfig) -> ImageDataset:
         file_names=decoded.file_names,
         bad_files=decoded.bad_files,
         source=source,
+        images_digest=decoded.digest,
         fingerprint=_compute_fingerprint(decoded, class_names, splits),
     )
 

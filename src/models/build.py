@@ -21,10 +21,13 @@ class Network:
         model: From float32 pixels `[batch, size, size, 3]` in 0..255 to logits `[batch, classes]`; a sigmoid head has
             logits `[batch, 1]`.
         weights: What the weights started from.
+        frozen_backbone: Whether training changes nothing but the head, so that the features of an image stay as they
+            are; `cut_network` then gives the two parts.
     """
 
     model: keras.Model
     weights: WeightsChoice
+    frozen_backbone: bool = False
 
     @property
     def num_params(self) -> int:
@@ -49,7 +52,8 @@ def build_network(config: ModelConfig, image_size: int, num_classes: int) -> Net
             return Network(build_cnn(config, image_size, num_classes), WeightsChoice("random"))
         case TransferConfig():
             weights = resolve_weights(config, image_size)
-            return Network(build_transfer(config, image_size, num_classes, weights), weights)
+            frozen = weights.pretrained and not config.trains_backbone
+            return Network(build_transfer(config, image_size, num_classes, weights), weights, frozen)
     raise TypeError(f"There is no builder for {type(config).__name__}.")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 
 from src.config.model import TransferConfig
@@ -15,6 +17,22 @@ _POOLINGS = {
     "average": keras.layers.GlobalAveragePooling2D,
     "flatten": keras.layers.Flatten,
 }
+
+#: Name of the layer that pools: up to it lies the backbone, behind it the head.
+FEATURES = "features"
+
+
+@dataclass(frozen=True)
+class CutNetwork:
+    """The two parts of a network with a backbone, which share their layers and weights with the whole.
+
+    Attributes:
+        extractor: From float32 pixels `[batch, size, size, 3]` in 0..255 to features `[batch, width]`.
+        head: From features to logits.
+    """
+
+    extractor: keras.Model
+    head: keras.Model
 
 
 def build_transfer(config: TransferConfig, image_size: int, num_classes: int, weights: WeightsChoice) -> keras.Model:
@@ -38,8 +56,14 @@ def build_transfer(config: TransferConfig, image_size: int, num_classes: int, we
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     scaled = scale_pixels(pixels, config.scaling)
     features = backbone(scaled, training=False) if weights.pretrained else backbone(scaled)
-    features = attach_dense(_POOLINGS[config.pooling]()(features), config)
+    features = attach_dense(_POOLINGS[config.pooling](name=FEATURES)(features), config)
     return keras.Model(pixels, attach_logits(features, num_logits), name=config.name)
+
+
+def cut_network(network: keras.Model) -> CutNetwork:
+    """Cuts a network that `build_transfer` built between the pooling of its backbone and its head."""
+    features = network.get_layer(FEATURES).output
+    return CutNetwork(keras.Model(network.input, features), keras.Model(features, network.output))
 
 
 def freeze(backbone: keras.Model, config: TransferConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import warnings
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from src.config.model import TransferConfig
 from src.errors import ConfigError, WeightsError
@@ -96,6 +98,14 @@ def load_backbone(config: TransferConfig, image_size: int, weights: str | None) 
         if weights is None or weights == "imagenet":
             raise
         raise _unfit(config, weights, error) from error
+
+
+def digest_weights(model: keras.Model) -> str:
+    """Returns the SHA-256, in hex, over a model's weights as it computes with them, wherever they came from."""
+    digest = hashlib.sha256()
+    for array in model.get_weights():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _resolve_imagenet(config: TransferConfig, image_size: int) -> WeightsChoice:

@@ -14,51 +14,76 @@ from src.augmentation import RandomWarp
 class TrainableClassifier(keras.Model):
     """Trains a network on raw uint8 images, warping each training batch on the device that computes the step.
 
-    The warp of a step depends on the run's seed and the number of the step alone, so a run can be repeated, and
-    continued from a checkpoint, image for image. Evaluation sees images as they are.
+    Or it trains a head on features, as they are. The warp of a step depends on the run's seed and the number of the
+    step alone, so a run can be repeated, and continued from a checkpoint, image for image. Evaluation sees images as
+    they are.
     """
 
-    def __init__(self, network: keras.Model, warp: RandomWarp, seed: int) -> None:
-        """Takes a network from float32 pixels to logits."""
+    def __init__(self, network: keras.Model, input_dtype: str, warp: RandomWarp | None, seed: int) -> None:
+        """Takes a network from float32 pixels to logits, or a head from features to logits.
+
+        Args:
+            network: The network, or the head.
+            input_dtype: Type of what it is given: uint8 for images, or that of the features.
+            warp: How training batches of images are warped; None for not at all.
+            seed: Seed of the warp.
+        """
         # The precision policy belongs to the network's layers; here it would round the pixels on their way in.
         super().__init__(dtype="float32", name=f"trainable_{network.name}")
         self.network = network
+        self.given_dtype = input_dtype
         self.warp = warp
         self.seed = seed
 
     @cached_property
     def infer(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Returns the logits of uint8 images as `call` does, without dropout, compiled once for any number of them."""
-        images = tf.TensorSpec((None, *self.network.input_shape[1:]), tf.uint8)
-        # As a closure over the network alone: what Keras finds among its own attributes it takes for a part of itself.
-        network = self.network
-        infer: Callable[[tf.Tensor], tf.Tensor] = tf.function(
-            lambda batch: network(tf.cast(batch, tf.float32), training=False),
-            input_signature=[images],
-            jit_compile=self.jit_compile,
-            autograph=False,
-        )
-        return infer
+        """Returns the logits of images or features as `call` does, without dropout, compiled once for any number."""
+        return compile_inference(self.network, self.given_dtype, jit_compile=self.jit_compile)
 
-    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Returns the logits of images `[batch, size, size, 3]`, uint8 or float32, 0..255."""
-        return self.network(tf.cast(images, tf.float32), training=training)
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns the logits of images `[batch, size, size, 3]`, uint8 or float32, 0..255; or of features."""
+        return self.network(tf.cast(inputs, self.network.input.dtype), training=training)
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Warps a batch, then takes Keras's own training step with it."""
-        images, labels = data
-        if not self.warp.is_identity:
+        inputs, labels = data
+        if self.warp is not None and not self.warp.is_identity:
             step = tf.cast(self.optimizer.iterations, tf.int32)
-            images = self.warp(images, tf.stack([self.seed, step]))
-        metrics: dict[str, tf.Tensor] = super().train_step((images, labels))
+            inputs = self.warp(inputs, tf.stack([self.seed, step]))
+        metrics: dict[str, tf.Tensor] = super().train_step((inputs, labels))
         return metrics
 
 
+def compile_inference(network: keras.Model, input_dtype: str, *, jit_compile: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns what a network makes of a batch, without dropout, as one function for batches of any size.
+
+    Args:
+        network: From float32 pixels or features to anything.
+        input_dtype: Type of what it is given.
+        jit_compile: Whether XLA compiles it.
+    """
+    batch = tf.TensorSpec((None, *network.input_shape[1:]), input_dtype)
+    # As a closure over the network alone: what Keras finds among its own attributes it takes for a part of itself.
+    infer: Callable[[tf.Tensor], tf.Tensor] = tf.function(
+        lambda inputs: network(tf.cast(inputs, network.input.dtype), training=False),
+        input_signature=[batch],
+        jit_compile=jit_compile,
+        autograph=False,
+    )
+    return infer
+
+
 def compile_classifier(
-    network: keras.Model, *, warp: RandomWarp, seed: int, optimizer: keras.optimizers.Optimizer, head: str
+    network: keras.Model,
+    *,
+    input_dtype: str = "uint8",
+    warp: RandomWarp | None,
+    seed: int,
+    optimizer: keras.optimizers.Optimizer,
+    head: str,
 ) -> TrainableClassifier:
     """Joins network, augmentation, optimizer, loss and accuracy; the loss is computed from float32 logits."""
-    classifier = TrainableClassifier(network, warp, seed)
+    classifier = TrainableClassifier(network, input_dtype, warp, seed)
     if head == "sigmoid":
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         accuracy = keras.metrics.MeanMetricWrapper(fn=logit_accuracy, name="accuracy")

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from src.augmentation import RandomWarp
-from src.config.augmentation import AugmentationConfig
 from src.data.split import Split
 from src.training.classifier import TrainableClassifier, compile_classifier
 from src.training.pipeline import build_evaluation_batches
@@ -36,7 +34,7 @@ def evaluate_classifier(classifier: TrainableClassifier, split: Split, *, batch_
     compile one function to evaluate and another one to predict, and take a pass for each.
     """
     batches = build_evaluation_batches(split, batch_size=batch_size, head="softmax")
-    logits = np.concatenate([np.asarray(part) for part in [classifier.infer(images) for images, _ in batches]])
+    logits = np.concatenate([np.asarray(part) for part in [classifier.infer(inputs) for inputs, _ in batches]])
     return measure_logits(logits, split.labels)
 
 
@@ -65,7 +63,7 @@ def evaluate_network(network: keras.Model, split: Split, *, batch_size: int, hea
     """Returns accuracy and loss of a network from pixels to logits that is not being trained."""
     classifier = compile_classifier(
         network,
-        warp=RandomWarp(AugmentationConfig(name="none", strength=0.0)),
+        warp=None,
         seed=0,
         optimizer=keras.optimizers.SGD(),
         head=head,

@@ -1,7 +1,7 @@
-"""Batches of raw images, from the shared image cache to the network's door.
+"""Batches of raw images, or of their features, from the shared cache to the network's door.
 
 tf.data's autotune is off on every pipeline: with it, tearing down an iterator can wait out a back-off of seconds while
-all cores are idle. Batches are gathered from memory-mapped images by NumPy, so a data set need not fit into memory, and
+all cores are idle. Batches are gathered from memory-mapped arrays by NumPy, so a data set need not fit into memory, and
 images travel as uint8, a quarter of their size as floats.
 """
 
@@ -26,16 +26,31 @@ def count_steps(split: Split, batch_size: int) -> int:
     return math.ceil(len(split) / batch_size)
 
 
-def build_training_batches(split: Split, *, batch_size: int, epochs: int, seed: int, head: str) -> tf.data.Dataset:
+def build_training_batches(
+    split: Split, *, batch_size: int, epochs: int, seed: int, head: str, num_views: int = 1
+) -> tf.data.Dataset:
     """Builds the batches of all epochs in a row, each epoch in an order that depends on `seed` and the epoch alone.
 
+    Args:
+        split: What to train on.
+        batch_size: Images per batch.
+        epochs: Number of epochs.
+        seed: The run's seed.
+        head: The head of the network.
+        num_views: Views of each image in the split: first one of every image, then the next of every image, and so on.
+            An epoch has each image in one view, drawn by `seed` and the epoch too.
+
     Yields:
-        uint8 images `[batch, size, size, 3]` and labels as `encode_labels` gives them.
+        Images or features as the split loads them, and labels as `encode_labels` gives them.
     """
+    num_images = len(split) // num_views
 
     def batches() -> Iterator[Batch]:
         for epoch in range(epochs):
-            order = np.random.default_rng((seed, epoch)).permutation(len(split))
+            generator = np.random.default_rng((seed, epoch))
+            order = generator.permutation(num_images)
+            if num_views > 1:
+                order += num_images * generator.integers(num_views, size=num_images)
             for start in range(0, len(order), batch_size):
                 positions = order[start : start + batch_size]
                 yield split.load(positions), encode_labels(split.labels[positions], head)
@@ -47,7 +62,7 @@ def build_evaluation_batches(split: Split, *, batch_size: int, head: str) -> tf.
     """Builds the batches of one pass over a split, in its own order.
 
     Yields:
-        uint8 images `[batch, size, size, 3]` and labels as `encode_labels` gives them.
+        Images or features as the split loads them, and labels as `encode_labels` gives them.
     """
 
     def batches() -> Iterator[Batch]:
@@ -67,8 +82,8 @@ def encode_labels(labels: np.ndarray, head: str) -> np.ndarray:
 
 def _to_tensorflow(batches: Callable[[], Iterator[Batch]], split: Split, head: str) -> tf.data.Dataset:
     labels = tf.TensorSpec((None, 1), tf.float32) if head == "sigmoid" else tf.TensorSpec((None,), tf.int32)
-    images = tf.TensorSpec((None, *split.images.shape[1:]), tf.uint8)
+    inputs = tf.TensorSpec((None, *split.images.shape[1:]), split.images.dtype)
     options = tf.data.Options()
     options.autotune.enabled = False
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=(images, labels))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=(inputs, labels))
     return dataset.prefetch(PREFETCHED_BATCHES).with_options(options)

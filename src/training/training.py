@@ -10,7 +10,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from src.augmentation import RandomWarp
 from src.config.run import RunConfig
 from src.data.dataset import ImageDataset
 from src.data.split import Split
@@ -19,6 +18,8 @@ from src.history import EpochMetrics, History
 from src.models.build import Network
 from src.training.classifier import TrainableClassifier, compile_classifier
 from src.training.evaluation import Evaluation, evaluate_classifier
+from src.training.features import Features
+from src.training.inputs import Inputs, read_features, read_images
 from src.training.optimizer import build_learning_rate, build_optimizer
 from src.training.pipeline import build_training_batches, count_steps
 from src.training.progress import Step, TrainingObserver
@@ -35,11 +36,22 @@ class Training:
         stopped_early_by: The first observer that asked for the end before the last epoch, where one did.
     """
 
-    def __init__(self, config: RunConfig, dataset: ImageDataset, network: Network, *, precision: str) -> None:
-        """Compiles the network; nothing is computed yet."""
+    def __init__(
+        self,
+        config: RunConfig,
+        dataset: ImageDataset,
+        network: Network,
+        *,
+        precision: str,
+        features: Features | None = None,
+    ) -> None:
+        """Compiles the network, or its head where there are features to train that on; nothing is computed yet."""
         self.config = config
         self.dataset = dataset
         self.network = network
+        self.inputs: Inputs = (
+            read_images(dataset, network, config.augmentation) if features is None else read_features(dataset, features)
+        )
         self.history = History()
         self.kept_epoch = 0
         self.val_probabilities: np.ndarray | None = None
@@ -50,8 +62,9 @@ class Training:
             config.optimizer, epochs=config.trainer.epochs, steps_per_epoch=self.steps_per_epoch
         )
         self.classifier: TrainableClassifier = compile_classifier(
-            network.model,
-            warp=RandomWarp(config.augmentation),
+            self.inputs.network,
+            input_dtype=self.inputs.dtype,
+            warp=self.inputs.warp,
             seed=config.seed,
             optimizer=build_optimizer(config.optimizer, learning_rate=self.learning_rate, precision=precision),
             head=config.model.head,
@@ -67,7 +80,8 @@ class Training:
         """
         trainer = self.config.trainer
         batches = build_training_batches(
-            self.dataset.train,
+            self.inputs.train,
+            num_views=self.inputs.num_views,
             batch_size=trainer.batch_size,
             epochs=trainer.epochs,
             seed=self.config.seed,
@@ -86,11 +100,13 @@ class Training:
     def restore_kept_weights(self) -> None:
         """Gives the network the weights of `kept_epoch`; does nothing where no epoch was finished."""
         if self._kept_weights is not None:
-            self.network.model.set_weights(self._kept_weights)
+            self.inputs.network.set_weights(self._kept_weights)
 
     def evaluate(self, split: Split) -> Evaluation:
-        """Measures the network on a split, without augmentation and dropout."""
-        return evaluate_classifier(self.classifier, split, batch_size=self.config.trainer.eval_batch_size)
+        """Measures the network on a split of the data set, without augmentation and dropout."""
+        return evaluate_classifier(
+            self.classifier, self.inputs.read(split), batch_size=self.config.trainer.eval_batch_size
+        )
 
     def record(self, epoch: EpochMetrics, val_probabilities: np.ndarray) -> None:
         """Appends an epoch; if it is the one to keep, keeps its weights and what it makes of the validation images."""
@@ -100,7 +116,7 @@ class Training:
             self.kept_epoch = epoch.epoch
             self.val_probabilities = val_probabilities
             # Where the last epoch is kept, the network has its weights already.
-            self._kept_weights = None if last else self.network.model.get_weights()
+            self._kept_weights = None if last else self.inputs.network.get_weights()
 
     def last_learning_rate(self) -> float:
         """Returns the learning rate of the last step taken."""

@@ -120,6 +120,34 @@ WRONG = {
         "dataset.image_size=16 is too small for model.conv_filters=[4, 4, 4, 4]: nothing is left of the image after "
         "convolution 3. Use larger images",
     ),
+    "a negative number of views is out of bounds": (
+        ["trainer.feature_views=-1"],
+        "trainer.feature_views must be at least 0 and at most 1000, but got -1.",
+    ),
+    "views of features need a backbone": (
+        ["augmentation=affine", "trainer.feature_views=4"],
+        "trainer.feature_views=4 needs a pretrained backbone, but model.name=cnn has none.",
+    ),
+    "views of features need pretrained weights": (
+        ["model=mobilenet", "model.weights=random", "augmentation=affine", "trainer.feature_views=4"],
+        "trainer.feature_views=4 needs a pretrained backbone, but model.weights=random trains it as a whole",
+    ),
+    "views of features need a backbone that is not trained": (
+        ["model=mobilenet", "model.trainable=true", "augmentation=affine", "trainer.feature_views=4"],
+        "trainer.feature_views=4 needs a frozen backbone, but model.trainable=true trains layers of it",
+    ),
+    "views of features need a backbone that is not fine-tuned": (
+        ["model=mobilenet", "model.fine_tune_layers=3", "augmentation=affine", "trainer.feature_views=4"],
+        "trainer.feature_views=4 needs a frozen backbone, but model.fine_tune_layers=3 trains layers of it",
+    ),
+    "views of features need an augmentation": (
+        ["model=mobilenet", "trainer.feature_views=4"],
+        "trainer.feature_views=4 has nothing to view: augmentation.strength=0 leaves images as they are.",
+    ),
+    "views of features contradict a backbone in the loop": (
+        ["model=mobilenet", "augmentation=affine", "trainer.feature_views=4", "trainer.features=in_the_loop"],
+        "trainer.feature_views=4 contradicts trainer.features=in_the_loop",
+    ),
     "a sigmoid cannot tell ten digits apart": (
         ["model.head=sigmoid"],
         "model.head=sigmoid separates two classes, but the data set has 10. Set model.head=softmax.",
