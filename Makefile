@@ -51,6 +51,7 @@ gallery: setup ## Write pages of invented sweeps into gallery/, to look at after
 benchmarks: setup ## Measure what the README claims; takes half an hour and wants a quiet machine
 	$(BIN)/python -m benchmarks.augmentation
 	$(BIN)/python -m benchmarks.precision
+	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.slots
 	$(BIN)/python -m benchmarks.turnaround

@@ -126,6 +126,7 @@ def test_a_run_records_everything_and_its_model_gives_exactly_its_accuracy(
     assert run.data.params["num_classes"] == "10"
     assert run.data.params["weights_source"] == "random"
     assert run.data.params["precision"] == "float32"
+    assert run.data.params["features"] == "in_the_loop"
     assert {"num_params", "num_trainable_params", "majority_class_accuracy"} <= set(run.data.params)
 
     once = {
@@ -293,6 +294,68 @@ def test_a_tracking_server_that_is_not_there_is_named_before_tensorflow_is_impor
 def test_a_refused_configuration_leaves_no_folder_behind(train: Command, tmp_path: Path) -> None:
     assert train("model.dropout=2").returncode == 2
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.slow
+def test_the_cells_of_a_grid_train_their_heads_on_the_same_features(
+    arguments: list[str],
+    uri: str,
+    tmp_path: Path,
+    compose_run: Callable[..., RunConfig],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import keras
+    import mlflow
+
+    weights = tmp_path / "mobilenet.weights.h5"
+    # With 64 pixels there is more than one position left to pool.
+    keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(64, 64, 3)).save_weights(weights)
+    transfer = ["model=mobilenet", f"model.weights={weights}", "dataset.image_size=64"]
+    kept = [argument for argument in arguments if not argument.startswith("model.")]
+    # A cache of its own, in which there are no features yet.
+    cache = [f"dataset.cache_dir={tmp_path / 'cache'}"]
+    answer = run_module("src.train", "-m", *kept, *transfer, *cache, "model.dropout=0,0.5", "tracking.keep_models=2")
+
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr.count("Computing MobileNetV2's features (220 images) …") == 1
+    assert answer.stdout.count("computed once and kept on disk") == 2
+    _, *children = runs(uri)
+    assert [child.data.params["features"] for child in children] == ["cached", "cached"]
+    assert [child.data.params["weights_source"] for child in children] == [str(weights)] * 2
+    assert all(artifacts(uri, child) >= RUN_ARTIFACTS for child in children)
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    dataset = open_dataset(compose_run(*kept, *transfer, *cache).dataset)
+    for child in children:
+        model = mlflow.keras.load_model(f"runs:/{child.info.run_id}/model")
+        probabilities = model.predict(dataset.val.load(), batch_size=100, verbose=0)
+        accuracy = np.mean(probabilities.argmax(axis=1) == dataset.val.labels)
+        assert float(accuracy) == pytest.approx(child.data.metrics["best_val_accuracy"], abs=1e-7)
+
+
+@pytest.mark.slow
+def test_weights_that_cannot_be_had_leave_no_views_of_features_and_the_run_says_so(
+    arguments: list[str], uri: str, tmp_path: Path
+) -> None:
+    kept = [argument for argument in arguments if not argument.startswith("model.")]
+    # Keras looks for its weights in this folder, which cannot be made.
+    (tmp_path / "keras").write_text("")
+    environment = {**make_environment(), "KERAS_HOME": str(tmp_path / "keras"), "https_proxy": "http://127.0.0.1:1"}
+    views = ["model=mobilenet", "dataset.image_size=32", "augmentation=affine", "trainer.feature_views=2"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "src.train", *kept, *views, "trainer.epochs=1"],
+        cwd=PROJECT_ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    (run,) = runs(uri)
+    assert run.data.params["features"] == "in_the_loop"
+    assert run.data.tags["fitgap.features_fallback"].startswith("trainer.feature_views=2 has no effect")
+    assert "trainer.feature_views=2 has no effect" in answer.stdout
 
 
 @pytest.mark.slow

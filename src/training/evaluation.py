@@ -9,7 +9,6 @@ import numpy as np
 
 from src.data.split import Split
 from src.training.classifier import TrainableClassifier, compile_classifier
-from src.training.pipeline import build_evaluation_batches
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +30,13 @@ def evaluate_classifier(classifier: TrainableClassifier, split: Split, *, batch_
     """Measures a classifier on a split in one pass.
 
     Every pass runs the same compiled function, which gives logits; all else is computed from these here. Keras would
-    compile one function to evaluate and another one to predict, and take a pass for each.
+    compile one function to evaluate and another one to predict, and take a pass for each. To build a tf.data pipeline
+    would take longer than a whole pass over features does.
     """
-    batches = build_evaluation_batches(split, batch_size=batch_size, head="softmax")
-    logits = np.concatenate([np.asarray(part) for part in [classifier.infer(inputs) for inputs, _ in batches]])
+    slices = [slice(start, start + batch_size) for start in range(0, len(split), batch_size)]
+    # A GPU computes while the next batch is loaded: nothing waits for it before all have been handed over.
+    parts = [classifier.infer(split.load(positions)) for positions in slices]
+    logits = np.concatenate([np.asarray(part) for part in parts])
     return measure_logits(logits, split.labels)
 
 
