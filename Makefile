@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup run ui test test-slow check format lock gallery benchmarks browser
+.PHONY: help setup run ui test test-slow check format lock gallery benchmarks benchmarks-peers browser
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 setup: $(INSTALLED) ## Create the virtual environment from requirements.lock
 
@@ -58,3 +58,6 @@ benchmarks: setup ## Measure what the README claims; takes half an hour and want
 	$(BIN)/python -m benchmarks.pruning
 	$(BIN)/python -m benchmarks.trials
 	$(BIN)/python -m benchmarks.report
+
+benchmarks-peers: setup ## Measure fitgap beside its peers into docs/benchmarks.md; hours, makes environments of its own
+	$(BIN)/python -m benchmarks.peers --rounds 5 --profile --write docs/benchmarks.md

@@ -58,20 +58,33 @@ def ratio(a: Sequence[float], b: Sequence[float]) -> Ratio:
 
 def describe_machine(packages: Iterable[str] = ("tensorflow", "keras", "numpy")) -> str:
     """Returns the processor, the cores this process may use, Python and the packages' versions, in one line."""
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
-    return f"{_processor_name()}, {_usable_cores()} cores; Python {platform.python_version()}, {versions}"
+    versions = [f"Python {platform.python_version()}"]
+    versions += [f"{package} {importlib.metadata.version(package)}" for package in packages]
+    return f"{describe_processor()}; {', '.join(versions)}"
+
+
+def describe_processor() -> str:
+    """Returns the processor and the cores this process may use, in words."""
+    return f"{_processor_name()}, {_usable_cores()} cores"
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Prints rows of equal length, the head first, as a Markdown table whose columns after the first are numbers."""
+    print(format_table(rows))
+
+
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """Returns rows of equal length, the head first, as a Markdown table whose columns after the first are numbers."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = []
     for row in (rows[0], rule, *rows[1:]):
         first, *others = (
             cell.ljust(width) if column == 0 else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        print("| " + " | ".join([first, *others]) + " |")
+        lines.append("| " + " | ".join([first, *others]) + " |")
+    return "\n".join(lines)
 
 
 def _processor_name() -> str:

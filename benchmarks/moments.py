@@ -1,5 +1,8 @@
 """The moments of a training, noted from within: when it began, built its model, took its first step, and was done.
 
+Beside these moments, in seconds since 1970, stand the seconds for which it built its model (`built`), took its first
+step and traced it (`traced`), took all others (`stepped`) and evaluated (`evaluated`).
+
 The program is changed only in that some of its functions look at the clock and Keras has a callback more.
 """
 
@@ -14,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-#: The moments of the training that runs in this process, by name, and the seconds for which its model was `built`.
+#: The moments and the seconds of the training that runs in this process, by name.
 _moments: dict[str, float] = {}
 
 
@@ -22,7 +25,7 @@ _moments: dict[str, float] = {}
 def watch_training() -> Iterator[None]:
     """Notes the moments of the training in the block, as a line in the file that `FITGAP_MOMENTS` names."""
     _moments.clear()
-    _moments.update(begun=time.time(), built=0.0)
+    _moments.update(begun=time.time(), built=0.0, traced=0.0, stepped=0.0, evaluated=0.0)
     _prepare()
     try:
         yield
@@ -44,17 +47,30 @@ def _prepare() -> None:
     from src.training.classifier import TrainableClassifier
     from src.training.training import Training
 
-    class FirstStep(keras.callbacks.Callback):
-        """Notes when the first step begins."""
+    class Steps(keras.callbacks.Callback):
+        """Notes when the first step begins, and how long it and all others take; put last among the callbacks."""
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            """Notes from when on steps count."""
+            self.counted = time.time()
 
         def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
             """Notes the time of the first call."""
             _moments.setdefault("first_step", time.time())
 
+        def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+            """Adds the time since the last call, in which the step's images were waited for too."""
+            now = time.time()
+            if not _moments["traced"]:
+                _moments["traced"] = now - _moments["first_step"]
+                self.counted += _moments["traced"]
+            _moments["stepped"] += now - self.counted
+            self.counted = now
+
     fit, execute = TrainableClassifier.fit, Training.execute
 
     def fit_watched(self: Any, *args: Any, callbacks: list[Any], **kwargs: Any) -> Any:
-        return fit(self, *args, callbacks=[*callbacks, FirstStep()], **kwargs)
+        return fit(self, *args, callbacks=[*callbacks, Steps()], **kwargs)
 
     def execute_watched(self: Any, *args: Any) -> None:
         try:
@@ -70,15 +86,16 @@ def _prepare() -> None:
         (Training, "__init__"),
         (TrainableClassifier, "_symbolic_build"),
     ):
-        _replace(owner, name, _timed(getattr(owner, name)))
+        _replace(owner, name, _timed(getattr(owner, name), "built"))
+    _replace(Training, "evaluate", _timed(Training.evaluate, "evaluated"))
 
 
 def _replace(owner: object, name: str, function: Callable[..., Any]) -> None:
     setattr(owner, name, functools.wraps(getattr(owner, name))(function))
 
 
-def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the function, which adds the time it takes to that of building the model."""
+def _timed(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Returns the function, which adds the time it takes to a sum."""
 
     @functools.wraps(function)
     def timed(*args: Any, **kwargs: Any) -> Any:
@@ -86,6 +103,6 @@ def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         finally:
-            _moments["built"] += time.time() - started
+            _moments[name] += time.time() - started
 
     return timed
