@@ -19,7 +19,8 @@ bfloat16 where the processor does, by default, and is shown in float32 too; the 
 
 Digits are NumPy arrays for the peers. Cats and dogs are folders of JPEGs: peers read them by
 `image_dataset_from_directory`, cached in memory, and augment by Keras's preprocessing layers in the model; plain
-Keras is shown with the old `ImageDataGenerator` too. fitgap keeps decoded images on disk between runs.
+Keras is shown with the old `ImageDataGenerator` too. The functions that Hydra and Ray call for a trial load the images
+themselves, the others' loops have them loaded once. fitgap keeps decoded images on disk between runs.
 
 Seconds are those of the whole command with all its processes, files being in the system's cache: a first run of
 each is not counted, in which fitgap decodes its images and MLflow creates its database; the table shows it. Seconds

@@ -37,8 +37,8 @@ def write_section(
     paragraphs = [
         f"## {search.name}",
         f"{search.title}: {search.num_train:,} images to train on, {search.num_val:,} to validate, in batches of "
-        f"{search.batch_size}. Points: {len(search.points)}, {_describe_axes(search)}; epochs: {search.epochs}; rounds: "
-        f"{rounds}, after a first run that is not counted. Median, and range over the rounds.",
+        f"{search.batch_size}. Points: {len(search.points)}, {_describe_axes(search)}; epochs: {search.epochs}; "
+        f"rounds: {rounds}, after a first run that is not counted. Median, and range over the rounds.",
         f"```bash\n{command}\n```",
         machine,
         format_table(list_speeds(measured, ours)),

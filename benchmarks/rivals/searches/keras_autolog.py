@@ -1,5 +1,7 @@
 """The same loop with `mlflow.keras.autolog()`, a run for each trial, at its defaults.
 
+`mlflow.tensorflow.autolog()` would also write files for TensorBoard, which has to be installed for it.
+
 With the option `no-models` it logs no models, which by default it does at the end of every run.
 """
 
