@@ -7,11 +7,12 @@ same grid of dropout and learning rate, epochs and seed, one trial at a time. Ca
 the other, every other round in reverse order; the ratios are those of commands of one round. What each peer runs is a
 script in `benchmarks/rivals/searches`, as its own documentation would write it, at its defaults:
 
-- plain Keras: a loop around `fit`, nothing tracked: the floor,
+- plain Keras: a loop around `fit`, nothing tracked: the floor; in an environment with little else, as Keras imports
+  what it finds, which with pandas, scikit-learn and matplotlib takes nearly twice as long,
 - Keras with `mlflow.keras.autolog()`, which logs a model for each trial; and without these models,
 - Optuna's own loop over a grid with nested MLflow runs and autologging,
 - Hydra's official Optuna sweeper with autologging, in an environment of its own, as it needs another Optuna,
-- Keras Tuner and Ray Tune, in environments of their own, recording in their own ways.
+- Keras Tuner and Ray Tune, in environments without MLflow, recording in their own ways.
 
 fitgap is `python -m src.train -m` with a grid sampler on one slot, recording all that it records by default, which is
 more: clean measurements of training images after each epoch, pictures, a report, the winner's test. It computes in
@@ -53,6 +54,7 @@ from benchmarks.peers.candidate import (
     Candidate,
     build_command,
     build_environment,
+    check_trials,
     choose_candidates,
     read_trials,
 )
@@ -161,10 +163,11 @@ def run_search(candidate: Candidate, search: Search, data: Path, folder: Path) -
     print(f"{search.name}: {candidate.title} …", file=sys.stderr, end=" ", flush=True)
     watched = watch_command(command, run, build_environment(candidate, own))
     print(f"{watched.seconds:.1f} s", file=sys.stderr, flush=True)
-    trials = read_trials(candidate, watched.output, run)
-    points = [trial.point for trial in trials]
-    if len(points) != len(search.points) or any(point not in points for point in search.points):
-        raise ValueError(f"{candidate.title} has trained other points than asked for: {points}.")
+    try:
+        trials = read_trials(candidate, watched.output, run)
+        check_trials(search, trials)
+    except ValueError as error:
+        raise ValueError(f"{watched.output[-3000:]}\n{candidate.title}: {error}") from error
     return Measurement(watched.seconds, watched.largest_mb, watched.total_mb, tuple(trials))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Candidate:
 
 
 FITGAP = Candidate("fitgap", "fitgap", tracked=False, packages=("optuna", "mlflow", "hydra-core"))
-PLAIN = Candidate("keras", "plain Keras, untracked", "plain_keras", tracked=False)
+PLAIN = Candidate("keras", "plain Keras, untracked", "plain_keras", environment="keras", tracked=False)
 
 CANDIDATES = (
     FITGAP,
@@ -73,7 +74,7 @@ CANDIDATES = (
         environment="hydra-optuna",
         packages=("hydra-optuna-sweeper", "hydra-core", "optuna", "mlflow"),
     ),
-    Candidate("keras-tuner", "Keras Tuner", "keras_tuner_grid", environment="keras-tuner", packages=("keras-tuner",)),
+    Candidate("keras-tuner", "Keras Tuner", "keras_tuner_grid", environment="keras", packages=("keras-tuner",)),
     Candidate("ray", "Ray Tune", "ray_tune", environment="ray", packages=("ray",)),
 )
 
@@ -134,6 +135,20 @@ def read_trials(candidate: Candidate, output: str, folder: Path) -> list[Trial]:
         if line.startswith('{"trials": '):
             return [Trial(**trial) for trial in json.loads(line)["trials"]]
     raise ValueError(f"{candidate.script}.py printed no line with its trials.")
+
+
+def check_trials(search: Search, trials: Sequence[Trial]) -> None:
+    """Makes sure that a search has trained each of its points once and measured it.
+
+    Raises:
+        ValueError: It has not; a peer may go on after trials that have failed.
+    """
+    points = [trial.point for trial in trials]
+    if len(points) != len(search.points) or any(point not in points for point in search.points):
+        raise ValueError(f"trained {points} instead of the points asked for, {search.points}")
+    for trial in trials:
+        if not isinstance(trial.best_val_accuracy, float) or not math.isfinite(trial.best_val_accuracy):
+            raise ValueError(f"measured {trial.best_val_accuracy} as the accuracy of {trial.point}")
 
 
 def build_environment(candidate: Candidate, folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ from benchmarks.peers.candidate import (
     Trial,
     build_command,
     build_environment,
+    check_trials,
     choose_candidates,
     read_trials,
 )
@@ -139,6 +141,19 @@ def test_the_last_line_with_trials_counts(tmp_path: Path) -> None:
     assert read_trials(PEER, f"epoch 1\n{line}\nshutting down\n", tmp_path) == [trial]
     with pytest.raises(ValueError, match=r"keras_autolog\.py printed no line"):
         read_trials(PEER, "epoch 1\n", tmp_path)
+
+
+def test_a_search_whose_trials_failed_does_not_count_as_a_fast_one() -> None:
+    search = DIGITS.resize(trials=2, epochs=1, images=None)
+    first, second = (Trial(point, 0.5, 0.0) for point in search.points)
+    check_trials(search, [second, first])
+    with pytest.raises(ValueError, match="instead of the points asked for"):
+        check_trials(search, [first])
+    with pytest.raises(ValueError, match="instead of the points asked for"):
+        check_trials(search, [first, first])
+    for failed in (None, math.nan):
+        with pytest.raises(ValueError, match=f"measured {failed} as the accuracy"):
+            check_trials(search, [first, replace(second, best_val_accuracy=failed)])
 
 
 def test_peers_do_not_find_the_program_on_their_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
