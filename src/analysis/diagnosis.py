@@ -20,7 +20,8 @@ LARGER_PART = 0.5
 GAP_DEVIATIONS = 2.0
 #: Fall of validation loss from one quarter of a training to its last, from which it was ended while it still learned.
 STILL_LEARNING = 0.10
-#: Validation error below which there is not enough left to learn for a training to be called unfinished.
+#: Validation error up to which a training is called neither unfinished nor, with a small gap, overfitted: hardly
+#: anything is left to learn or to lose, and of a loss that is nearly nothing, 5 % is less still.
 LEAST_ERROR = 0.03
 #: Factor by which the loss on the training images must have grown over its start for a training to have diverged.
 DIVERGED_GROWTH = 1.5
@@ -122,6 +123,11 @@ def _judge(
             f"The loss on the training images themselves grew from {first_loss:.3g} to {last_loss:.3g}."
         )
     gap = f"{_percent(last.train_eval_accuracy)} on training images, {_percent(last.val_accuracy)} on validation images"
+    if onset is not None and 1 - best.val_accuracy <= LEAST_ERROR and last.gap_accuracy <= LEAST_GAP:
+        return Verdict.HEALTHY, (
+            f"Validation loss turned at epoch {onset}, as the network grew surer of its few mistakes, but that cost "
+            f"next to nothing: at the end {gap}."
+        )
     if onset is not None:
         ended = statistics.median(history.series("val_loss")[-tail:])
         growth = f" and ended {100 * (ended / lowest - 1):.0f} % above its lowest" if lowest > 0 else ""

@@ -30,6 +30,18 @@ def test_a_loss_that_settles_with_a_small_gap_is_healthy() -> None:
     assert "82.0 % on training images, 80.0 % on validation images" in diagnosis.reason
 
 
+@pytest.mark.parametrize(
+    ("val_accuracy", "train_accuracy", "verdict"),
+    [(0.98, 1.0, Verdict.HEALTHY), (0.96, 0.98, Verdict.OVERFITTING), (0.975, 1.0, Verdict.HEALTHY)],
+)
+def test_a_loss_that_turned_where_the_network_is_nearly_always_right_costs_nothing(
+    val_accuracy: float, train_accuracy: float, verdict: Verdict
+) -> None:
+    tiny = [loss / 20 for loss in TURNED]
+    diagnosis = diagnose(make_history(tiny, val_accuracy=val_accuracy, train_accuracy=train_accuracy))
+    assert (diagnosis.verdict, diagnosis.onset) == (verdict, 4)
+
+
 def test_a_gap_that_is_most_of_the_validation_error_is_overfitting_without_a_turn() -> None:
     diagnosis = diagnose(make_history(SETTLED, train_accuracy=0.99, val_accuracy=0.8))
     assert diagnosis.verdict == Verdict.OVERFITTING
