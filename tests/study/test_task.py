@@ -233,7 +233,8 @@ def test_the_outcome_is_written_where_the_ticket_says(begin: Begin) -> None:
 def test_an_outcome_that_cannot_be_written_is_returned_all_the_same(
     begin: Begin, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    begin(outcome=str(tmp_path / "nowhere" / "outcome.json"))
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    begin(outcome=str(tmp_path / "file" / "outcome.json"))
     assert run(lambda config: 0.5).state == "complete"
     assert "cannot be written" in caplog.text
 
