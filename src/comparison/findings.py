@@ -11,11 +11,13 @@ from src.analysis.effects import GAP, SEED_KEYS, VAL_ACCURACY, Effect
 from src.analysis.influence import Influences
 from src.comparison.comparison import Comparison
 from src.comparison.row import Row
-from src.comparison.words import LEAST_EXPLAINED, describe_change, describe_estimate
+from src.comparison.words import describe_change, describe_estimate
 from src.ending import COMPLETE
 from src.page.wording import percent
 from src.page.wording import points as size
 
+#: A share of explained variation below which it is chance.
+_LEAST_EXPLAINED = 0.1
 #: Effects that are told in sentences; the table has all of them.
 _MOST_EFFECTS = 4
 #: Runs whose verdicts are told by name; of more only the numbers are.
@@ -96,13 +98,10 @@ def _tell_best(comparison: Comparison) -> Iterator[str]:
     groups = pool_seeds(comparison.runs)
     repeated = [group for group in groups if len(group) > 1]
     if len(groups) > 1 and len(repeated) == len(groups) and not comparison.searched:
-        means = {name_group(group): statistics.fmean(row.values[VAL_ACCURACY] for row in group) for group in groups}
-        name = max(means, key=lambda each: means[each])
-        group = next(each for each in groups if name_group(each) == name)
-        gap = statistics.fmean(row.values[GAP] for row in group)
+        group = max(groups, key=lambda each: _average(each, VAL_ACCURACY))
         yield (
-            f"{name} is best: {percent(means[name])} of the validation images right on average over {len(group)} "
-            f"seeds, with a gap of {size(gap)} to the training images."
+            f"{name_group(group)} is best: {percent(_average(group, VAL_ACCURACY))} of the validation images right on "
+            f"average over {len(group)} seeds, with a gap of {size(_average(group, GAP))} to the training images."
         )
         return
     if VAL_ACCURACY not in best.values or GAP not in best.values:
@@ -114,6 +113,10 @@ def _tell_best(comparison: Comparison) -> Iterator[str]:
         f"{comparison.describe_best()}{with_it} is best: {percent(best.values[VAL_ACCURACY])} of the validation images "
         f"right{epoch}, with a gap of {size(best.values[GAP])} to the training images{test}."
     )
+
+
+def _average(rows: Sequence[Row], key: str) -> float:
+    return statistics.fmean(row.values[key] for row in rows)
 
 
 def _tell_effects(effects: Sequence[Effect]) -> Iterator[str]:
@@ -132,7 +135,7 @@ def _tell_effects(effects: Sequence[Effect]) -> Iterator[str]:
 def _tell_influence(influences: Influences | None, measure: str) -> Iterator[str]:
     if influences is None:
         return
-    if influences.explained < LEAST_EXPLAINED:
+    if influences.explained < _LEAST_EXPLAINED:
         yield f"What decides {measure} cannot be told from these {influences.count} trials."
         return
     strongest = max(influences.keys, key=lambda each: each.share)

@@ -7,9 +7,6 @@ from src.analysis.influence import Influence
 from src.analysis.intervals import Estimate
 from src.page.wording import change, interval
 
-#: A share of explained variation below which it is chance.
-LEAST_EXPLAINED = 0.1
-
 
 def points(difference: float) -> str:
     """Returns a difference of two shares with its sign, for example `+2.0 points`."""

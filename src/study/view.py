@@ -90,7 +90,7 @@ def view_trial(trial: FrozenTrial, late_run_id: str | None = None) -> TrialView:
         traceback=outcome.get("traceback"),
         attempt=kept.get(attributes.ATTEMPT, 1),
         retry_of=kept.get(attributes.RETRY_OF),
-        feasible=all(value <= 0 for value in trial.constraints.values()),
+        feasible=_is_feasible(trial),
         seconds=seconds,
         ended=None if end is None else end.timestamp(),
         intermediate=trial.intermediate_values,
@@ -101,6 +101,10 @@ def view_trial(trial: FrozenTrial, late_run_id: str | None = None) -> TrialView:
 def count_as_good(study: Study, value: float) -> int:
     """Returns how many complete, feasible trials of a study with one objective are at least as good as a value."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    values = [trial.value for trial in trials if all(bound <= 0 for bound in trial.constraints.values())]
+    values = [trial.value for trial in trials if _is_feasible(trial)]
     better = study.direction == StudyDirection.MAXIMIZE
     return sum(other is not None and (other >= value if better else other <= value) for other in values)
+
+
+def _is_feasible(trial: FrozenTrial) -> bool:
+    return all(value <= 0 for value in trial.constraints.values())

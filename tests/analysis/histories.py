@@ -13,6 +13,7 @@ def make_history(
     val_accuracy: Sequence[float] | float = 0.8,
     train_loss: Sequence[float] | float = 0.4,
     train_accuracy: Sequence[float] | float = 0.82,
+    first_epoch: int = 1,
 ) -> History:
     """Makes up a history; a single number stands for every epoch. Training figures are the clean ones."""
     count = len(val_loss)
@@ -34,6 +35,6 @@ def make_history(
                 learning_rate=1e-3,
                 epoch_seconds=1.0,
             )
-            for epoch, (val_lost, val_right, train_lost, train_right) in enumerate(columns, start=1)
+            for epoch, (val_lost, val_right, train_lost, train_right) in enumerate(columns, start=first_epoch)
         )
     )

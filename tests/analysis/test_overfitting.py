@@ -8,6 +8,7 @@ import pytest
 from src.analysis.overfitting import compute_noise, compute_overfit_epoch, compute_summary, smooth_median
 from src.history import EpochMetrics, History
 from src.published.curves import list_recipes, load_published
+from tests.analysis import histories
 
 FALLING = [1.0, 0.8, 0.65, 0.55, 0.48, 0.43]
 
@@ -38,21 +39,9 @@ def read_val_losses(recipe: str) -> list[float]:
 
 def make_history(val_losses: list[float], first_epoch: int = 1) -> History:
     """Makes up a history with the given losses, in which accuracy is best where the loss is lowest."""
-    return History(
-        tuple(
-            EpochMetrics(
-                epoch=epoch,
-                train_accuracy=0.5,
-                train_loss=0.9,
-                train_eval_accuracy=0.96875,
-                train_eval_loss=0.25,
-                val_accuracy=1 - loss / 2,
-                val_loss=loss,
-                learning_rate=1e-3,
-                epoch_seconds=1.0,
-            )
-            for epoch, loss in enumerate(val_losses, start=first_epoch)
-        )
+    accuracies = [1 - loss / 2 for loss in val_losses]
+    return histories.make_history(
+        val_losses, val_accuracy=accuracies, train_loss=0.25, train_accuracy=0.96875, first_epoch=first_epoch
     )
 
 
