@@ -3,7 +3,7 @@
 Beside these moments, in seconds since 1970, stand the seconds for which it built its model (`built`), took its first
 step and traced it (`traced`), took all others (`stepped`) and evaluated (`evaluated`).
 
-The program is changed only in that some of its functions look at the clock and Keras has a callback more.
+The program is changed only in that some of its functions look at the clock.
 """
 
 from __future__ import annotations
@@ -41,36 +41,21 @@ def _prepare() -> None:
     from src.runtime import load_tensorflow
 
     load_tensorflow()
-    import keras
-
     from src import experiment
-    from src.training.classifier import TrainableClassifier
+    from src.training.program import TrainingProgram
     from src.training.training import Training
 
-    class Steps(keras.callbacks.Callback):
-        """Notes when the first step begins, and how long it and all others take; put last among the callbacks."""
+    take_steps, execute = TrainingProgram.take_steps, Training.execute
 
-        def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            """Notes from when on steps count."""
-            self.counted = time.time()
-
-        def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-            """Notes the time of the first call."""
-            _moments.setdefault("first_step", time.time())
-
-        def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-            """Adds the time since the last call, in which the step's images were waited for too."""
-            now = time.time()
-            if not _moments["traced"]:
-                _moments["traced"] = now - _moments["first_step"]
-                self.counted += _moments["traced"]
-            _moments["stepped"] += now - self.counted
-            self.counted = now
-
-    fit, execute = TrainableClassifier.fit, Training.execute
-
-    def fit_watched(self: Any, *args: Any, callbacks: list[Any], **kwargs: Any) -> Any:
-        return fit(self, *args, callbacks=[*callbacks, Steps()], **kwargs)
+    def take_steps_watched(self: Any, *args: Any) -> Any:
+        """Adds the time of a call; the first one traces, where no earlier training has."""
+        started = time.time()
+        first = "first_step" not in _moments
+        _moments.setdefault("first_step", started)
+        try:
+            return take_steps(self, *args)
+        finally:
+            _moments["traced" if first else "stepped"] += time.time() - started
 
     def execute_watched(self: Any, *args: Any) -> None:
         try:
@@ -78,14 +63,10 @@ def _prepare() -> None:
         finally:
             _moments["returned"] = time.time()
 
-    _replace(TrainableClassifier, "fit", fit_watched)
+    _replace(TrainingProgram, "take_steps", take_steps_watched)
     _replace(Training, "execute", execute_watched)
-    # What builds the model, in the order in which it happens; Keras builds the rest of it when it first sees data.
-    for owner, name in (
-        (experiment, "build_network"),
-        (Training, "__init__"),
-        (TrainableClassifier, "_symbolic_build"),
-    ):
+    # What builds the network, and the program around it or its weights within an earlier one.
+    for owner, name in ((experiment, "build_network"), (Training, "__init__")):
         _replace(owner, name, _timed(getattr(owner, name), "built"))
     _replace(Training, "evaluate", _timed(Training.evaluate, "evaluated"))
 

@@ -18,14 +18,14 @@ from src.runtime import begin_run, has_bfloat16, load_tensorflow
 load_tensorflow()
 
 import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
 
 from benchmarks.measurement import describe_machine, interleave, print_table, ratio  # noqa: E402
 from src.config.model import CnnConfig  # noqa: E402
 from src.config.optimizer import AdamConfig  # noqa: E402
 from src.models.build import build_network  # noqa: E402
-from src.training.classifier import compile_classifier  # noqa: E402
 from src.training.optimizer import build_optimizer  # noqa: E402
+from src.training.pipeline import StepBatches  # noqa: E402
+from src.training.program import TrainingProgram  # noqa: E402
 
 BATCH_SIZE, SIZE, ROUNDS, STEPS = 100, 150, 7, 6
 
@@ -56,25 +56,23 @@ def prepare(precision: str) -> Callable[[], float]:
     """Returns a function that takes some training steps and returns images per second; the step is traced already."""
     begin_run(seed=0, precision=precision, deterministic=False)
     network = build_network(A1, SIZE, 2)
-    classifier = compile_classifier(
+    program = TrainingProgram(
         network.model,
-        warp=None,
-        seed=0,
-        optimizer=build_optimizer(AdamConfig(name="adam"), learning_rate=1e-3, precision=precision),
+        input_dtype="uint8",
+        augmentation=None,
+        optimizer=build_optimizer(AdamConfig(name="adam"), precision=precision),
         head="softmax",
     )
     generator = np.random.default_rng(0)
-    images = tf.constant(generator.integers(0, 256, (BATCH_SIZE, SIZE, SIZE, 3), dtype=np.uint8))
-    labels = tf.constant(generator.integers(0, 2, BATCH_SIZE, dtype=np.int32))
-    classifier.fit(images, labels, batch_size=BATCH_SIZE, epochs=1, verbose=0)
-    step = tf.function(classifier.train_step)
-    step((images, labels))
+    images = generator.integers(0, 256, (1, BATCH_SIZE, SIZE, SIZE, 3), dtype=np.uint8)
+    batch = StepBatches(0, images, generator.integers(0, 2, (1, BATCH_SIZE), dtype=np.int32))
+    learning_rate = np.array([1e-3], np.float32)
+    program.take_steps(batch, learning_rate)
 
     def measure() -> float:
         start = time.perf_counter()
         for _ in range(STEPS):
-            metrics = step((images, labels))
-        float(metrics["loss"])  # Waits for the last step, which a GPU has only been asked to take.
+            program.take_steps(batch, learning_rate)
         return STEPS * BATCH_SIZE / (time.perf_counter() - start)
 
     return measure

@@ -103,7 +103,7 @@ class TrainingApplication:
 
         network = unwrap_network(load_model(run.tracking, run_id))
         batch_size = run.trainer.eval_batch_size
-        accuracy, loss = evaluate_network(network, dataset.test, batch_size=batch_size, head=run.model.head)
+        accuracy, loss = evaluate_network(network, dataset.test, batch_size=batch_size)
         return {"test_accuracy": accuracy, "test_loss": loss}
 
 

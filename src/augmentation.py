@@ -56,7 +56,7 @@ class RandomWarp:
         """Whether images come back as they are: the strength or every range is zero."""
         return not (self._mirrors or self._resamples)
 
-    def __call__(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def __call__(self, images: tf.Tensor, seed: tf.Tensor, strength: float | tf.Tensor | None = None) -> tf.Tensor:
         """Returns the images, each warped on its own; without a range that needs resampling their pixels are exact.
 
         Args:
@@ -64,6 +64,8 @@ class RandomWarp:
                 unknown in a graph.
             seed: Integers of shape `[2]`; the same seed gives the same result, though another one in a function that is
                 itself compiled by XLA, which draws other numbers.
+            strength: Above 0, in place of that of the configuration; a tensor in a function that is compiled once for
+                all.
 
         Returns:
             float32 images of the same shape. The range 0..255 is kept: interpolation does not overshoot.
@@ -71,12 +73,13 @@ class RandomWarp:
         if self.is_identity:
             return tf.cast(images, tf.float32)
         shape = tf.shape(images)
+        strength = tf.cast(self.config.strength if strength is None else strength, tf.float32)
         # The draws stay outside of the compiled part, so that the same seed warps alike with and without compilation.
         if self._resamples:
-            transforms = sample_transforms(self.config, shape[0], shape[1], shape[2], seed)
+            transforms = sample_transforms(self.config, shape[0], shape[1], shape[2], seed, strength)
             result = self._resample(images, transforms, self.config.fill_mode)
         else:
-            result = self._mirror(images, *_sample_mirrors(self.config, _draw(shape[0], seed)))
+            result = self._mirror(images, *_sample_mirrors(self.config, strength, _draw(shape[0], seed)))
         return tf.ensure_shape(result, images.shape)
 
 
@@ -86,6 +89,7 @@ def sample_transforms(
     height: int | tf.Tensor,
     width: int | tf.Tensor,
     seed: tf.Tensor,
+    strength: float | tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Draws one transform per image from the ranges of `config`, each scaled by its strength.
 
@@ -95,13 +99,15 @@ def sample_transforms(
         height: Height of the images in pixels.
         width: Width of the images in pixels.
         seed: Integers of shape `[2]`.
+        strength: In place of that of `config`.
 
     Returns:
         float32 `[batch_size, 8]`, as `compose_transform` describes them.
     """
+    strength = tf.cast(config.strength if strength is None else strength, tf.float32)
     draws = _draw(batch_size, seed)
-    rotation, shift_x, shift_y, shear, zoom_x, zoom_y = tf.unstack(draws[:, :6] * config.strength, axis=1)
-    mirror_horizontal, mirror_vertical = _sample_mirrors(config, draws)
+    rotation, shift_x, shift_y, shear, zoom_x, zoom_y = tf.unstack(draws[:, :6] * strength, axis=1)
+    mirror_horizontal, mirror_vertical = _sample_mirrors(config, strength, draws)
     return compose_transform(
         height,
         width,
@@ -224,9 +230,9 @@ def _draw(batch_size: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.random.stateless_uniform([batch_size, 8], seed, minval=-1.0, maxval=1.0)
 
 
-def _sample_mirrors(config: AugmentationConfig, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _sample_mirrors(config: AugmentationConfig, strength: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns for each image whether it is mirrored left to right, and whether top to bottom; both `[batch]`."""
     # A draw lies below this with a chance of one half at full strength.
-    threshold = min(config.strength, 1.0) - 1.0
+    threshold = tf.minimum(strength, 1.0) - 1.0
     horizontal, vertical = draws[:, 6] < threshold, draws[:, 7] < threshold
     return tf.logical_and(horizontal, config.horizontal_flip), tf.logical_and(vertical, config.vertical_flip)

@@ -35,8 +35,12 @@ from src.tracking.reconciliation import reconcile
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import open_store
 from src.training.features import FeaturePlan, plan_features, prepare_features
+from src.training.keeper import ProgramKeeper, describe_shape
 from src.training.progress import TrainingObserver
 from src.training.training import Training
+
+#: What one trial leaves to the next one in the same process.
+_KEEPER = ProgramKeeper()
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,11 @@ def _train(
     observers: Sequence[TrainingObserver],
 ) -> tuple[Training, dict[str, float]]:
     precision = choose_precision(config.trainer.precision)
+    # Only the trials of a sweep follow each other in one process.
+    keeper = _KEEPER if config.tracking.parent_run_id is not None else ProgramKeeper()
+    keeper.release_unless(
+        describe_shape(config, image_size=dataset.image_size, num_classes=dataset.num_classes, precision=precision)
+    )
     begin_run(seed=config.seed, precision=precision, deterministic=config.trainer.deterministic)
     network = build_network(config.model, dataset.image_size, dataset.num_classes)
     plan = plan_features(config, network)
@@ -144,12 +153,13 @@ def _train(
     log_files(run, draw_previews(output_dir, dataset, config.augmentation, config.seed))
 
     features = prepare_features(config, dataset, network, plan, precision=precision)
-    training = Training(config, dataset, network, precision=precision, features=features)
+    training = Training(config, dataset, network, precision=precision, features=features, keeper=keeper)
     progress = TrainingConsole(console, config.trainer.epochs)
     try:
         # Recorded first, shown then: what a person has seen is in the store, also when the next thing is Ctrl-C.
         training.execute([EpochTracker(run), progress, *observers])
     except BaseException:
+        keeper.discard()
         # What was measured is kept; that it cannot be written must not hide why the training ended.
         with contextlib.suppress(OSError, StorageError):
             log_history(run, training.history, dataset, output_dir, name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from src.data.split import Split
-from src.training.classifier import TrainableClassifier, compile_classifier
+from src.training.inference import can_compile, compile_inference
+from src.training.pipeline import load_batches
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,16 +29,19 @@ class Evaluation:
     probabilities: np.ndarray
 
 
-def evaluate_classifier(classifier: TrainableClassifier, split: Split, *, batch_size: int) -> Evaluation:
-    """Measures a classifier on a split in one pass.
+def evaluate_split(infer: Callable[[tf.Tensor], tf.Tensor], split: Split, *, batch_size: int) -> Evaluation:
+    """Measures a network on a split in one pass.
 
     Every pass runs the same compiled function, which gives logits; all else is computed from these here. Keras would
-    compile one function to evaluate and another one to predict, and take a pass for each. To build a tf.data pipeline
-    would take longer than a whole pass over features does.
+    compile one function to evaluate and another one to predict, and take a pass for each.
+
+    Args:
+        infer: What `compile_inference` returned for it.
+        split: The images, or the features.
+        batch_size: How many at a time.
     """
-    slices = [slice(start, start + batch_size) for start in range(0, len(split), batch_size)]
     # A GPU computes while the next batch is loaded: nothing waits for it before all have been handed over.
-    parts = [classifier.infer(split.load(positions)) for positions in slices]
+    parts = [infer(batch) for batch in load_batches(split, batch_size)]
     logits = np.concatenate([np.asarray(part) for part in parts])
     return measure_logits(logits, split.labels)
 
@@ -61,14 +67,8 @@ def measure_logits(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
         )
 
 
-def evaluate_network(network: keras.Model, split: Split, *, batch_size: int, head: str) -> tuple[float, float]:
+def evaluate_network(network: keras.Model, split: Split, *, batch_size: int) -> tuple[float, float]:
     """Returns accuracy and loss of a network from pixels to logits that is not being trained."""
-    classifier = compile_classifier(
-        network,
-        warp=None,
-        seed=0,
-        optimizer=keras.optimizers.SGD(),
-        head=head,
-    )
-    evaluation = evaluate_classifier(classifier, split, batch_size=batch_size)
+    infer = compile_inference(network, "uint8", jit_compile=can_compile(network))
+    evaluation = evaluate_split(infer, split, batch_size=batch_size)
     return evaluation.accuracy, evaluation.loss

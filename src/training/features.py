@@ -31,8 +31,8 @@ from src.models.build import Network
 from src.models.transfer import CutNetwork, cut_network
 from src.models.weights import digest_weights
 from src.runtime import gpu_name
-from src.training.classifier import compile_inference
-from src.training.pipeline import build_evaluation_batches
+from src.training.inference import can_compile, compile_inference
+from src.training.pipeline import load_ahead, load_batches
 
 #: Images that pass through the backbone at a time; whoever computes features must get the same, so it is no option.
 BATCH_SIZE = 64
@@ -185,13 +185,12 @@ def compute_features(
         augmentation: How views are warped.
         num_views: Number of views; the first view of every image comes first. 0 for the images as they are.
     """
-    # Where Keras compiles a training step by XLA, so is this, to be rounded alike.
-    on_gpu = bool(tf.config.get_visible_devices("GPU"))
     warp = RandomWarp(augmentation) if num_views else None
-    infer = compile_inference(extractor, "uint8" if warp is None else "float32", jit_compile=on_gpu)
+    dtype = "uint8" if warp is None else "float32"
+    # Where a training step is compiled by XLA, so is this, to be rounded alike.
+    infer = compile_inference(extractor, dtype, jit_compile=can_compile(extractor))
     for view in range(max(num_views, 1)):
-        batches = build_evaluation_batches(split, batch_size=BATCH_SIZE, head="softmax")
-        for number, (images, _) in enumerate(batches):
+        for number, images in enumerate(load_ahead(load_batches(split, BATCH_SIZE))):
             yield np.asarray(infer(images if warp is None else warp(images, tf.constant([view, number]))))
 
 

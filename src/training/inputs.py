@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import keras
 
-from src.augmentation import RandomWarp
 from src.config.augmentation import AugmentationConfig
 from src.data.dataset import ImageDataset
 from src.data.split import Split
@@ -21,16 +20,16 @@ class Inputs:
 
     Attributes:
         network: From what the splits hold to logits; its trainable weights are those of the whole network.
-        train: What to train on: `num_views` views of each training image, as `build_training_batches` wants them.
+        train: What to train on: `num_views` views of each training image, as `order_images` wants them.
         num_views: Number of views of each training image.
-        warp: How training batches are warped on their way; None for not at all.
+        augmentation: How training batches are warped on their way; None for not at all.
         read: Gives the split to measure for a split of the data set.
     """
 
     network: keras.Model
     train: Split
     num_views: int
-    warp: RandomWarp | None
+    augmentation: AugmentationConfig | None
     read: Callable[[Split], Split]
 
     @property
@@ -41,7 +40,7 @@ class Inputs:
 
 def read_images(dataset: ImageDataset, network: Network, augmentation: AugmentationConfig) -> Inputs:
     """Returns the images themselves, warped anew in every epoch."""
-    return Inputs(network.model, dataset.train, 1, RandomWarp(augmentation), lambda split: split)
+    return Inputs(network.model, dataset.train, 1, augmentation, lambda split: split)
 
 
 def read_features(dataset: ImageDataset, features: Features) -> Inputs:

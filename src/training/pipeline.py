@@ -1,24 +1,44 @@
 """Batches of raw images, or of their features, from the shared cache to the network's door.
 
-tf.data's autotune is off on every pipeline: with it, tearing down an iterator can wait out a back-off of seconds while
-all cores are idle. Batches are gathered from memory-mapped arrays by NumPy, so a data set need not fit into memory, and
-images travel as uint8, a quarter of their size as floats.
+They are gathered from memory-mapped arrays by NumPy, so a data set need not fit into memory, and images travel as
+uint8, a quarter of their size as floats. A thread gathers the next batches while the last ones are computed. tf.data
+has no part in it: its autotune can wait out a back-off of seconds, with all cores idle, whenever a pass ends, and a
+call per step through it costs as much as a small step itself.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-import tensorflow as tf
+from numpy.typing import NDArray
 
 from src.data.split import Split
 
-#: Batches made ready ahead of the one that is computed.
-PREFETCHED_BATCHES = 2
+T = TypeVar("T")
 
-Batch = tuple[np.ndarray, np.ndarray]
+
+@dataclass(frozen=True, eq=False)
+class StepBatches:
+    """The batches of some training steps in a row, all of one size.
+
+    Attributes:
+        first: Number of the first of these steps within its epoch, from 0.
+        inputs: Images or features as the split loads them, `[steps, batch, …]`.
+        labels: As `encode_labels` gives them, `[steps, batch, …]`.
+    """
+
+    first: int
+    inputs: NDArray[Any]
+    labels: NDArray[Any]
+
+    def __len__(self) -> int:
+        """Returns the number of steps."""
+        return len(self.inputs)
 
 
 def count_steps(split: Split, batch_size: int) -> int:
@@ -26,64 +46,66 @@ def count_steps(split: Split, batch_size: int) -> int:
     return math.ceil(len(split) / batch_size)
 
 
-def build_training_batches(
-    split: Split, *, batch_size: int, epochs: int, seed: int, head: str, num_views: int = 1
-) -> tf.data.Dataset:
-    """Builds the batches of all epochs in a row, each epoch in an order that depends on `seed` and the epoch alone.
+def order_images(num_images: int, *, epoch: int, seed: int, num_views: int = 1) -> NDArray[np.int64]:
+    """Returns the order in which an epoch sees the images, which depends on `seed` and the epoch alone.
+
+    Args:
+        num_images: How many there are.
+        epoch: Number of the epoch, from 0.
+        seed: The run's seed.
+        num_views: Views of each image: first one of every image, then the next of every image, and so on. An epoch has
+            each image in one view, drawn by `seed` and the epoch too.
+
+    Returns:
+        int64 [num_images], positions among all views.
+    """
+    generator = np.random.default_rng((seed, epoch))
+    order = generator.permutation(num_images)
+    if num_views > 1:
+        order += num_images * generator.integers(num_views, size=num_images)
+    return order
+
+
+def load_steps(
+    split: Split, order: NDArray[np.int64], *, batch_size: int, head: str, choose_steps: Callable[[], int]
+) -> Iterator[StepBatches]:
+    """Yields the batches of an epoch, of several steps at a time.
 
     Args:
         split: What to train on.
-        batch_size: Images per batch.
-        epochs: Number of epochs.
-        seed: The run's seed.
+        order: What `order_images` returned.
+        batch_size: Images per step; the last step of the epoch may have fewer, and then comes by itself.
         head: The head of the network.
-        num_views: Views of each image in the split: first one of every image, then the next of every image, and so on.
-            An epoch has each image in one view, drawn by `seed` and the epoch too.
-
-    Yields:
-        Images or features as the split loads them, and labels as `encode_labels` gives them.
+        choose_steps: Says each time how many steps to load at most; at least 1.
     """
-    num_images = len(split) // num_views
-
-    def batches() -> Iterator[Batch]:
-        for epoch in range(epochs):
-            generator = np.random.default_rng((seed, epoch))
-            order = generator.permutation(num_images)
-            if num_views > 1:
-                order += num_images * generator.integers(num_views, size=num_images)
-            for start in range(0, len(order), batch_size):
-                positions = order[start : start + batch_size]
-                yield split.load(positions), encode_labels(split.labels[positions], head)
-
-    return _to_tensorflow(batches, split, head)
+    step, whole_steps = 0, len(order) // batch_size
+    while step * batch_size < len(order):
+        count = min(choose_steps(), whole_steps - step) if step < whole_steps else 1
+        positions = order[step * batch_size : (step + count) * batch_size]
+        inputs, labels = split.load(positions), encode_labels(split.labels[positions], head)
+        size = len(positions) // count
+        yield StepBatches(
+            step, inputs.reshape(count, size, *inputs.shape[1:]), labels.reshape(count, size, *labels.shape[1:])
+        )
+        step += count
 
 
-def build_evaluation_batches(split: Split, *, batch_size: int, head: str) -> tf.data.Dataset:
-    """Builds the batches of one pass over a split, in its own order.
-
-    Yields:
-        Images or features as the split loads them, and labels as `encode_labels` gives them.
-    """
-
-    def batches() -> Iterator[Batch]:
-        for start in range(0, len(split), batch_size):
-            positions = slice(start, start + batch_size)
-            yield split.load(positions), encode_labels(split.labels[positions], head)
-
-    # Without a count, Keras takes the end of the pass for an interruption and warns.
-    count = tf.data.experimental.assert_cardinality(count_steps(split, batch_size))
-    return _to_tensorflow(batches, split, head).apply(count)
+def load_batches(split: Split, batch_size: int) -> Iterator[NDArray[Any]]:
+    """Yields the images or features of one pass over a split, in its own order."""
+    for start in range(0, len(split), batch_size):
+        yield split.load(slice(start, start + batch_size))
 
 
-def encode_labels(labels: np.ndarray, head: str) -> np.ndarray:
+def load_ahead(batches: Iterator[T]) -> Iterator[T]:
+    """Yields what an iterator yields, whose next item a thread fetches while the last one is in use."""
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="fitgap-input") as thread:
+        ahead = thread.submit(next, batches, end)
+        while (item := ahead.result()) is not end:
+            ahead = thread.submit(next, batches, end)
+            yield item  # type: ignore[misc]
+
+
+def encode_labels(labels: NDArray[np.int32], head: str) -> NDArray[Any]:
     """Returns class numbers as the head's loss wants them: int32 `[n]`, or float32 `[n, 1]` for a sigmoid."""
     return labels.astype(np.float32)[:, None] if head == "sigmoid" else labels.astype(np.int32)
-
-
-def _to_tensorflow(batches: Callable[[], Iterator[Batch]], split: Split, head: str) -> tf.data.Dataset:
-    labels = tf.TensorSpec((None, 1), tf.float32) if head == "sigmoid" else tf.TensorSpec((None,), tf.int32)
-    inputs = tf.TensorSpec((None, *split.images.shape[1:]), split.images.dtype)
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=(inputs, labels))
-    return dataset.prefetch(PREFETCHED_BATCHES).with_options(options)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from src.config.run import RunConfig
@@ -16,13 +15,16 @@ from src.data.split import Split
 from src.errors import DivergedError
 from src.history import EpochMetrics, History
 from src.models.build import Network
-from src.training.classifier import TrainableClassifier, compile_classifier
-from src.training.evaluation import Evaluation, evaluate_classifier
+from src.training.evaluation import Evaluation, evaluate_split
 from src.training.features import Features
 from src.training.inputs import Inputs, read_features, read_images
-from src.training.optimizer import build_learning_rate, build_optimizer
-from src.training.pipeline import build_training_batches, count_steps
+from src.training.keeper import ProgramKeeper, describe_shape
+from src.training.optimizer import build_optimizer
+from src.training.pipeline import StepBatches, count_steps, load_ahead, load_steps, order_images
+from src.training.program import TrainingProgram
 from src.training.progress import Step, TrainingObserver
+from src.training.schedule import LearningRate
+from src.training.stride import Stride
 
 
 class Training:
@@ -44,8 +46,19 @@ class Training:
         *,
         precision: str,
         features: Features | None = None,
+        keeper: ProgramKeeper | None = None,
     ) -> None:
-        """Compiles the network, or its head where there are features to train that on; nothing is computed yet."""
+        """Obtains a program for the network, or for its head where there are features; nothing is computed yet.
+
+        Args:
+            config: The whole configuration.
+            dataset: The images.
+            network: A new network.
+            precision: The precision that it computes in.
+            features: What its frozen backbone makes of the images, where that was computed ahead.
+            keeper: May have the program of an earlier training, and keeps this one's for the next. Until then the
+                network has its first weights, and is trained only with the program; afterwards it has its last ones.
+        """
         self.config = config
         self.dataset = dataset
         self.network = network
@@ -58,16 +71,25 @@ class Training:
         self.stopped_early_by: TrainingObserver | None = None
         self._kept_weights: list[np.ndarray] | None = None
         self.steps_per_epoch = count_steps(dataset.train, config.trainer.batch_size)
-        self.learning_rate = build_learning_rate(
+        self._learning_rate = LearningRate(
             config.optimizer, epochs=config.trainer.epochs, steps_per_epoch=self.steps_per_epoch
         )
-        self.classifier: TrainableClassifier = compile_classifier(
-            self.inputs.network,
-            input_dtype=self.inputs.dtype,
-            warp=self.inputs.warp,
-            seed=config.seed,
-            optimizer=build_optimizer(config.optimizer, learning_rate=self.learning_rate, precision=precision),
-            head=config.model.head,
+        self._stride = Stride()
+        shape = describe_shape(
+            config, image_size=dataset.image_size, num_classes=dataset.num_classes, precision=precision
+        )
+        keeper = keeper or ProgramKeeper()
+        self.program = keeper.obtain(shape, self.inputs.network, lambda: self._build_program(precision))
+        self.program.begin(seed=config.seed, dropout=config.model.dropout, strength=config.augmentation.strength)
+
+    def _build_program(self, precision: str) -> TrainingProgram:
+        inputs = self.inputs
+        return TrainingProgram(
+            inputs.network,
+            input_dtype=inputs.dtype,
+            augmentation=inputs.augmentation,
+            optimizer=build_optimizer(self.config.optimizer, precision=precision),
+            head=self.config.model.head,
         )
 
     def execute(self, observers: Sequence[TrainingObserver]) -> None:
@@ -78,34 +100,94 @@ class Training:
         Raises:
             DivergedError: The loss became NaN or infinite.
         """
-        trainer = self.config.trainer
-        batches = build_training_batches(
-            self.inputs.train,
-            num_views=self.inputs.num_views,
-            batch_size=trainer.batch_size,
-            epochs=trainer.epochs,
-            seed=self.config.seed,
-            head=self.config.model.head,
-        )
-        self.classifier.fit(
-            batches,
-            epochs=trainer.epochs,
-            steps_per_epoch=self.steps_per_epoch,
-            callbacks=[_EpochRecorder(self, observers)],
-            shuffle=False,
-            verbose=0,
-        )
-        self.restore_kept_weights()
+        for epoch in range(1, self.config.trainer.epochs + 1):
+            self._train_epoch(epoch, observers)
+            # Each is asked, whatever the others want: a pruner has to hear of every epoch.
+            stoppers = [observer for observer in observers if observer.should_stop(self.history)]
+            if stoppers and epoch < self.config.trainer.epochs:
+                self.stopped_early_by = stoppers[0]
+            if stoppers or self.ran_out_of_patience():
+                break
+        self._keep_weights()
 
-    def restore_kept_weights(self) -> None:
-        """Gives the network the weights of `kept_epoch`; does nothing where no epoch was finished."""
+    def _train_epoch(self, epoch: int, observers: Sequence[TrainingObserver]) -> None:
+        """Takes the steps of an epoch, measures what came of them, and tells the observers."""
+        started = time.perf_counter()
+        average = self._take_steps(epoch, observers)
+        seconds = time.perf_counter() - started
+        train_eval = self.evaluate(self.dataset.train_eval)
+        val = self.evaluate(self.dataset.val)
+        last_step = np.array([epoch * self.steps_per_epoch - 1])
+        metrics = EpochMetrics(
+            epoch=epoch,
+            train_accuracy=average.accuracy,
+            train_loss=average.loss,
+            train_eval_accuracy=train_eval.accuracy,
+            train_eval_loss=train_eval.loss,
+            val_accuracy=val.accuracy,
+            val_loss=val.loss,
+            learning_rate=float(self._learning_rate.at(last_step)[0]),
+            epoch_seconds=seconds,
+        )
+        self.record(metrics, val.probabilities)
+        for observer in observers:
+            observer.on_epoch(metrics)
+        # The loss of a step is computed before its update; only an evaluation sees what the last update has broken.
+        self.check_loss(train_eval.loss, f"on the training images after epoch {epoch}")
+        self.check_loss(val.loss, f"on the validation images after epoch {epoch}")
+
+    def _take_steps(self, epoch: int, observers: Sequence[TrainingObserver]) -> _Average:
+        """Takes the steps of an epoch, and returns the average of what the batches came to before their steps."""
+        trainer, inputs = self.config.trainer, self.inputs
+        order = order_images(
+            len(self.dataset.train), epoch=epoch - 1, seed=self.config.seed, num_views=inputs.num_views
+        )
+        batches = load_steps(
+            inputs.train,
+            order,
+            batch_size=trainer.batch_size,
+            head=self.config.model.head,
+            choose_steps=self._stride.choose_steps,
+        )
+        average = _Average()
+        for some in load_ahead(batches):
+            first = (epoch - 1) * self.steps_per_epoch + some.first
+            with self._stride.measure(some):
+                losses, accuracies = self.program.take_steps(
+                    some, self._learning_rate.at(np.arange(first, first + len(some)))
+                )
+            self._follow_steps(epoch, some, losses, accuracies, average, observers)
+        return average
+
+    def _follow_steps(
+        self,
+        epoch: int,
+        batches: StepBatches,
+        losses: np.ndarray,
+        accuracies: np.ndarray,
+        average: _Average,
+        observers: Sequence[TrainingObserver],
+    ) -> None:
+        """Adds steps that were taken to the epoch's average, and tells the observers of each."""
+        for offset, (loss, accuracy) in enumerate(zip(losses.tolist(), accuracies.tolist(), strict=True)):
+            number = batches.first + offset + 1
+            self.check_loss(loss, f"at step {number} of {self.steps_per_epoch} in epoch {epoch}")
+            average.add(loss, accuracy, batches.inputs.shape[1])
+            step = Step(epoch, number, self.steps_per_epoch, average.loss, average.accuracy)
+            for observer in observers:
+                observer.on_step(step)
+
+    def _keep_weights(self) -> None:
+        """Gives the weights of `kept_epoch` to the network, and to the program, so that it measures them."""
         if self._kept_weights is not None:
-            self.inputs.network.set_weights(self._kept_weights)
+            self.program.network.set_weights(self._kept_weights)
+        if self.program.network is not self.inputs.network:
+            self.inputs.network.set_weights(self.program.network.get_weights())
 
     def evaluate(self, split: Split) -> Evaluation:
-        """Measures the network on a split of the data set, without augmentation and dropout."""
-        return evaluate_classifier(
-            self.classifier, self.inputs.read(split), batch_size=self.config.trainer.eval_batch_size
+        """Measures the network as it is now on a split of the data set, without augmentation and dropout."""
+        return evaluate_split(
+            self.program.infer, self.inputs.read(split), batch_size=self.config.trainer.eval_batch_size
         )
 
     def record(self, epoch: EpochMetrics, val_probabilities: np.ndarray) -> None:
@@ -116,14 +198,7 @@ class Training:
             self.kept_epoch = epoch.epoch
             self.val_probabilities = val_probabilities
             # Where the last epoch is kept, the network has its weights already.
-            self._kept_weights = None if last else self.inputs.network.get_weights()
-
-    def last_learning_rate(self) -> float:
-        """Returns the learning rate of the last step taken."""
-        if isinstance(self.learning_rate, float):
-            return self.learning_rate
-        # The optimizer counts a step when it is done, and would give the learning rate of the next one.
-        return float(self.learning_rate(self.classifier.optimizer.iterations - 1))
+            self._kept_weights = None if last else self.program.network.get_weights()
 
     def check_loss(self, loss: float, place: str) -> None:
         """Raises DivergedError where a loss is NaN or infinite."""
@@ -144,56 +219,17 @@ class Training:
         return len(values) - 1 - int(np.argmax(values)) >= trainer.patience_epochs
 
 
-class _EpochRecorder(keras.callbacks.Callback):
-    """Measures each epoch and passes on what happens; the seam between Keras's `fit` and a `Training`."""
+@dataclass
+class _Average:
+    """Mean loss and accuracy of the images of an epoch so far, as their batches came to before their steps."""
 
-    def __init__(self, training: Training, observers: Sequence[TrainingObserver]) -> None:
-        super().__init__()
-        self.training = training
-        self.observers = observers
-        self.epoch = 0
-        self.started = 0.0
+    loss: float = 0.0
+    accuracy: float = 0.0
+    num_images: int = 0
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.epoch = epoch + 1
-        self.started = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        assert logs is not None
-        training = self.training
-        step = Step(self.epoch, batch + 1, training.steps_per_epoch, float(logs["loss"]), float(logs["accuracy"]))
-        training.check_loss(step.loss, f"at step {step.step} of {step.num_steps} in epoch {step.epoch}")
-        self._tell(lambda observer: observer.on_step(step))
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        assert logs is not None
-        seconds = time.perf_counter() - self.started
-        training = self.training
-        train_eval = training.evaluate(training.dataset.train_eval)
-        val = training.evaluate(training.dataset.val)
-        metrics = EpochMetrics(
-            epoch=self.epoch,
-            train_accuracy=float(logs["accuracy"]),
-            train_loss=float(logs["loss"]),
-            train_eval_accuracy=train_eval.accuracy,
-            train_eval_loss=train_eval.loss,
-            val_accuracy=val.accuracy,
-            val_loss=val.loss,
-            learning_rate=training.last_learning_rate(),
-            epoch_seconds=seconds,
-        )
-        training.record(metrics, val.probabilities)
-        self._tell(lambda observer: observer.on_epoch(metrics))
-        # The loss of a step is computed before its update; only an evaluation sees what the last update has broken.
-        training.check_loss(train_eval.loss, f"on the training images after epoch {self.epoch}")
-        training.check_loss(val.loss, f"on the validation images after epoch {self.epoch}")
-        # Each is asked, whatever the others want: a pruner has to hear of every epoch.
-        stoppers = [observer for observer in self.observers if observer.should_stop(training.history)]
-        if stoppers and len(training.history) < training.config.trainer.epochs:
-            training.stopped_early_by = stoppers[0]
-        if stoppers or training.ran_out_of_patience():
-            training.classifier.stop_training = True
-
-    def _tell(self, message: Callable[[TrainingObserver], None]) -> None:
-        for observer in self.observers:
-            message(observer)
+    def add(self, loss: float, accuracy: float, num_images: int) -> None:
+        """Adds the means of a batch of so many images."""
+        self.num_images += num_images
+        share = num_images / self.num_images
+        self.loss += (loss - self.loss) * share
+        self.accuracy += (accuracy - self.accuracy) * share

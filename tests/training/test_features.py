@@ -26,7 +26,7 @@ from src.models.weights import WeightsChoice
 from src.runtime import begin_run
 from src.training import features as features_module
 from src.training.features import FeaturePlan, Features, plan_features, prepare_features
-from src.training.pipeline import build_training_batches
+from src.training.pipeline import order_images
 from src.training.training import Training
 
 Compose = Callable[..., RunConfig]
@@ -252,12 +252,10 @@ def test_an_epoch_has_every_image_in_one_view_and_epochs_have_different_ones(
     small: Compose, images: ImageDataset
 ) -> None:
     views = prepare(small(*AFFINE), images).view(images.train)
-    numbered = replace(views, images=np.arange(120, dtype=np.float32)[:, None])
 
     def draw(seed: int) -> tuple[np.ndarray, np.ndarray]:
-        batches = build_training_batches(numbered, num_views=3, batch_size=16, epochs=2, seed=seed, head="softmax")
-        pairs = [(rows.numpy()[:, 0].astype(int), labels.numpy()) for rows, labels in batches]
-        return np.concatenate([rows for rows, _ in pairs]), np.concatenate([labels for _, labels in pairs])
+        rows = np.concatenate([order_images(40, epoch=epoch, seed=seed, num_views=3) for epoch in (0, 1)])
+        return rows, views.labels[rows]
 
     rows, labels = draw(0)
     first, second = rows[:40], rows[40:]

@@ -1,25 +1,28 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
-import tensorflow as tf
+import pytest
 
 from src.data.dataset import ImageDataset
-from src.training.pipeline import build_evaluation_batches, build_training_batches
+from src.training.pipeline import StepBatches, load_ahead, load_batches, load_steps, order_images
 
 
-def take(dataset: tf.data.Dataset, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [(images.numpy(), labels.numpy()) for images, labels in dataset.take(count)]
+def load_epoch(
+    digits: ImageDataset, *, epoch: int = 0, seed: int = 0, head: str = "softmax", at_most: int = 1
+) -> list[StepBatches]:
+    order = order_images(len(digits.train), epoch=epoch, seed=seed)
+    return list(load_steps(digits.train, order, batch_size=50, head=head, choose_steps=lambda: at_most))
 
 
-def training_batches(digits: ImageDataset, seed: int = 0) -> tf.data.Dataset:
-    return build_training_batches(digits.train, batch_size=50, epochs=2, seed=seed, head="softmax")
+def unroll(chunks: list[StepBatches]) -> tuple[np.ndarray, np.ndarray]:
+    images = np.concatenate([batch for chunk in chunks for batch in chunk.inputs])
+    return images, np.concatenate([batch for chunk in chunks for batch in chunk.labels])
 
 
 def test_every_epoch_holds_every_image_once_in_an_order_of_its_own(digits: ImageDataset) -> None:
-    batches = take(training_batches(digits), 6)
-    assert [len(labels) for _, labels in batches] == [50, 50, 20, 50, 50, 20]
-    first = np.concatenate([images for images, _ in batches[:3]])
-    second = np.concatenate([images for images, _ in batches[3:]])
+    first, second = (unroll(load_epoch(digits, epoch=epoch))[0] for epoch in (0, 1))
     assert not np.array_equal(first, second)
     everything = np.sort(digits.train.load().reshape(120, -1).sum(axis=1))
     for epoch in (first, second):
@@ -28,29 +31,69 @@ def test_every_epoch_holds_every_image_once_in_an_order_of_its_own(digits: Image
 
 def test_images_keep_their_labels(digits: ImageDataset) -> None:
     known = {image.tobytes(): label for image, label in zip(digits.train.load(), digits.train.labels, strict=True)}
-    for images, labels in take(training_batches(digits), 3):
-        assert [known[image.tobytes()] for image in images] == labels.tolist()
+    images, labels = unroll(load_epoch(digits))
+    assert [known[image.tobytes()] for image in images] == labels.tolist()
 
 
-def test_the_order_depends_on_the_seed_alone(digits: ImageDataset) -> None:
-    one, same, other = (take(training_batches(digits, seed), 1)[0][1] for seed in (1, 1, 2))
+def test_the_order_depends_on_the_seed_and_the_epoch_alone(digits: ImageDataset) -> None:
+    one, same, other = (order_images(120, epoch=3, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.parametrize(("at_most", "shapes"), [(1, [(1, 50), (1, 50), (1, 20)]), (9, [(2, 50), (1, 20)])])
+def test_several_steps_at_a_time_have_the_batches_that_single_ones_have(
+    at_most: int, shapes: list[tuple[int, int]], digits: ImageDataset
+) -> None:
+    chunks = load_epoch(digits, at_most=at_most)
+    assert [chunk.inputs.shape[:2] for chunk in chunks] == shapes
+    assert [chunk.first for chunk in chunks] == np.cumsum([0, *(len(chunk) for chunk in chunks[:-1])]).tolist()
+    for mine, single in zip(unroll(chunks), unroll(load_epoch(digits)), strict=True):
+        np.testing.assert_array_equal(mine, single)
+
+
+def test_the_number_of_steps_can_change_within_an_epoch(digits: ImageDataset) -> None:
+    wishes = iter([1, 7, 7])
+    order = order_images(120, epoch=0, seed=0)
+    chunks = load_steps(digits.train, order, batch_size=10, head="softmax", choose_steps=lambda: next(wishes))
+    assert [(chunk.first, len(chunk)) for chunk in chunks] == [(0, 1), (1, 7), (8, 4)]
+
+
 def test_evaluation_keeps_the_splits_order(digits: ImageDataset) -> None:
-    batches = take(build_evaluation_batches(digits.val, batch_size=25, head="softmax"), 9)
-    np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), digits.val.labels)
-    np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), digits.val.load())
+    np.testing.assert_array_equal(np.concatenate(list(load_batches(digits.val, 25))), digits.val.load())
 
 
-def test_a_sigmoids_labels_are_a_column_of_floats(digits: ImageDataset) -> None:
-    _, labels = take(build_evaluation_batches(digits.val, batch_size=25, head="sigmoid"), 1)[0]
-    assert labels.shape == (25, 1)
-    assert labels.dtype == np.float32
+def test_a_sigmoids_labels_are_columns_of_floats(digits: ImageDataset) -> None:
+    chunk = load_epoch(digits, head="sigmoid")[0]
+    assert chunk.labels.shape == (1, 50, 1)
+    assert chunk.labels.dtype == np.float32
 
 
-def test_autotune_is_off_on_every_pipeline(digits: ImageDataset) -> None:
-    evaluation = build_evaluation_batches(digits.val, batch_size=25, head="softmax")
-    for dataset in (training_batches(digits), evaluation):
-        assert dataset.options().autotune.enabled is False
+def test_what_is_loaded_ahead_comes_whole_and_in_order() -> None:
+    assert list(load_ahead(iter(range(5)))) == [0, 1, 2, 3, 4]
+    assert list(load_ahead(iter(()))) == []
+
+
+def test_only_one_item_is_loaded_ahead() -> None:
+    loaded = []
+
+    def load() -> Iterator[int]:
+        for number in range(9):
+            loaded.append(number)
+            yield number
+
+    batches = load_ahead(load())
+    next(batches)
+    batches.close()  # type: ignore[attr-defined]
+    assert loaded == [0, 1]
+
+
+def test_an_error_while_loading_comes_out_where_the_batch_is_wanted() -> None:
+    def load() -> Iterator[int]:
+        yield 1
+        raise OSError("The disk is gone.")
+
+    batches = load_ahead(load())
+    assert next(batches) == 1
+    with pytest.raises(OSError, match="The disk is gone"):
+        next(batches)

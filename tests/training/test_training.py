@@ -13,6 +13,7 @@ from src.data.dataset import ImageDataset
 from src.errors import DivergedError
 from src.history import EpochMetrics, History
 from src.models.build import build_classifier, unwrap_network
+from src.training import stride
 from src.training.evaluation import evaluate_network, measure_logits
 from src.training.progress import Step
 from src.training.training import Training
@@ -185,6 +186,13 @@ def test_the_last_epochs_weights_are_kept_on_request(tiny: Compose, start: Start
     assert (kept.accuracy, kept.loss) == (last.val_accuracy, last.val_loss)
 
 
+@pytest.fixture
+def single_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has every step be a call of its own, so that an observer can change what the next one begins with."""
+    monkeypatch.setattr(stride, "SECONDS_PER_CALL", 0)
+
+
+@pytest.mark.usefixtures("single_steps")
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_a_loss_that_is_no_number_ends_the_training_at_its_step_and_says_so(
     broken: float, tiny: Compose, start: Start
@@ -234,7 +242,7 @@ def test_a_loaded_network_measures_exactly_what_its_training_measured(
     build_classifier(training.network.model).save(path)
     network = unwrap_network(keras.saving.load_model(path))
     expected = training.evaluate(digits.test)
-    measured = evaluate_network(network, digits.test, batch_size=100, head="softmax")
+    measured = evaluate_network(network, digits.test, batch_size=100)
     assert measured == (expected.accuracy, expected.loss)
 
 
@@ -261,5 +269,5 @@ def test_reduced_precision_learns_and_keeps_its_weights_in_float32(precision: st
 
 
 def test_float16_scales_its_loss(tiny: Compose, start: Start) -> None:
-    optimizer = start(tiny("trainer.precision=float16")).classifier.optimizer
+    optimizer = start(tiny("trainer.precision=float16")).program.optimizer
     assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
