@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from src.data.decoding import BadImageError
 from src.data.progress import report_progress
 
-# Images decoded at a time, which bounds the memory that waits to be written.
-_CHUNK = 256
+# Images that are decoded ahead of the one that is written, which bounds the memory that waits.
+_AHEAD = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +46,15 @@ def decode_all(listing: ImageListing, task: str) -> Iterator[tuple[int, NDArray[
     # Threads are enough: Pillow lets go of Python's lock while it decodes and resizes.
     workers = min(32, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool, report_progress(task, count, "images") as advance:
-        for start in range(0, count, _CHUNK):
-            chunk = range(start, min(start + _CHUNK, count))
-            for position, image in zip(chunk, pool.map(decode, chunk), strict=True):
+        # One goes in as one comes out, so that no thread is idle while the caller writes.
+        pending = deque(pool.submit(decode, position) for position in range(min(_AHEAD, count)))
+        try:
+            for position in range(count):
+                image = pending.popleft().result()
+                if position + _AHEAD < count:
+                    pending.append(pool.submit(decode, position + _AHEAD))
                 advance(1)
                 yield position, image
+        finally:
+            # Who was interrupted does not wait for those that nobody has begun.
+            pool.shutdown(wait=False, cancel_futures=True)

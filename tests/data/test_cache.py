@@ -6,13 +6,18 @@ import logging
 import multiprocessing
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from src.data import entry as entry_module
-from src.data import files
+from src.data import files, storage
 from src.data.dataset import open_dataset
 from src.errors import StorageError
 from tests.data.image_files import digits, flat, flat_files, jpeg, pet_files, pets, write_folder
@@ -173,3 +178,50 @@ def test_of_four_processes_that_ask_at_once_one_decodes(cache, tmp_path):
         process.join()
     assert len({fingerprint for fingerprint, _ in reports}) == 1
     assert sum(has_decoded for _, has_decoded in reports) == 1
+
+
+_SLOW_DECODING = """
+import itertools, signal, sys, threading
+from pathlib import Path
+from src.data import files
+from src.data.dataset import open_dataset
+from tests.data.image_files import flat
+
+interrupted, count, decode_image = threading.Event(), itertools.count(1), files.decode_image
+
+def interrupt(number, frame):
+    interrupted.set()
+    raise KeyboardInterrupt
+
+def decode(content, image_size):
+    if next(count) > 5:
+        print("decoding", flush=True)
+        interrupted.wait()
+    return decode_image(content, image_size)
+
+signal.signal(signal.SIGINT, interrupt)
+files.decode_image = decode
+open_dataset(flat(sys.argv[1], Path(sys.argv[2])))
+"""
+
+
+def test_ctrl_c_while_images_are_decoded_leaves_nothing_and_who_has_waited_decodes_them(
+    cache, tmp_path, decoded, monkeypatch, caplog
+):
+    data = write_folder(tmp_path / "kaggle", flat_files())
+    arguments = [sys.executable, "-c", _SLOW_DECODING, str(data), str(cache)]
+    monkeypatch.setattr(storage, "_PATIENCE_SECONDS", 0)
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process, ThreadPoolExecutor() as threads:
+        assert process.stdout.readline() == "decoding\n"
+        assert [path.suffix for path in sorted((cache / "decoded").iterdir())] == [".lock", ".tmp"]
+        with caplog.at_level(logging.INFO):
+            waiting = threads.submit(open_dataset, flat(data, cache))
+            while "waiting for it" not in caplog.text:
+                assert not waiting.done()
+                time.sleep(0.01)
+        assert decoded == []
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+        assert len(waiting.result(60).train) == 8
+    assert len(decoded) == 16
+    assert [path.suffix for path in sorted((cache / "decoded").iterdir())] == ["", ".lock"]
