@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -97,19 +98,21 @@ class FolderSource(FileSource):
         real = folder.resolve()
         if real in parents:
             return  # A link to a folder that it lies in: following it would never end.
-        for path in folder.iterdir():
-            if is_clutter(path.name):
-                continue
-            name = prefix + path.name
-            if path.is_dir():
-                self._folders.add(f"{name}/")
-                self._list(path, f"{name}/", (*parents, real))
-                continue
-            try:
-                status = path.stat()
-                self.stamps[name] = f"{status.st_size} {status.st_mtime_ns}"
-            except FileNotFoundError:
-                self.stamps[name] = "missing"  # A link to nothing: reported when it is to be read.
+        # What the system tells with a name need not be asked for again: it saves half the time of listing many files.
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if is_clutter(entry.name):
+                    continue
+                name = prefix + entry.name
+                if entry.is_dir():
+                    self._folders.add(f"{name}/")
+                    self._list(folder / entry.name, f"{name}/", (*parents, real))
+                    continue
+                try:
+                    status = entry.stat()
+                    self.stamps[name] = f"{status.st_size} {status.st_mtime_ns}"
+                except FileNotFoundError:
+                    self.stamps[name] = "missing"  # A link to nothing: reported when it is to be read.
 
     def read(self, name: str) -> bytes:
         """Returns the content of a file; see `FileSource.read`."""

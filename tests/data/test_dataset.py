@@ -294,6 +294,17 @@ def test_a_link_to_a_parent_folder_does_not_run_forever(cache, tmp_path):
     assert len(open_dataset(folder(data, cache)).file_names) == 10
 
 
+def test_links_to_folders_and_to_files_are_followed(cache, tmp_path):
+    elsewhere = write_folder(tmp_path / "elsewhere", class_files({"b": 5}) | {"one.jpg": jpeg(7)})
+    data = write_folder(tmp_path / "m", class_files({"a": 5}))
+    (data / "b").symlink_to(elsewhere / "b")
+    (data / "a" / "linked.jpg").symlink_to(elsewhere / "one.jpg")
+    dataset = open_dataset(folder(data, cache))
+    assert dataset.class_names == ("a", "b")
+    assert len(dataset.file_names) == 11
+    assert "a/linked.jpg" in dataset.file_names
+
+
 def test_a_class_with_no_image_left_to_train_on_is_named(cache, tmp_path):
     data = write_folder(tmp_path / "m", class_files({"a": 1, "b": 40}))
     with pytest.raises(DataError, match="class a of"):
