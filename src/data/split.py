@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from src.data.paging import request_rows
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -44,6 +46,7 @@ class Split:
             uint8 [k, size, size, 3], RGB; or the features of the images, floats [k, width].
         """
         chosen = self.indices if positions is None else self.indices[positions]
+        request_rows(self.images, chosen)
         return np.asarray(self.images)[chosen]
 
 
