@@ -56,6 +56,7 @@ benchmarks: setup ## Measure what the README claims; takes half an hour and want
 	$(BIN)/python -m benchmarks.large_folder
 	$(BIN)/python -m benchmarks.tracking
 	$(BIN)/python -m benchmarks.slots
+	$(BIN)/python -m benchmarks.threads
 	$(BIN)/python -m benchmarks.turnaround
 	$(BIN)/python -m benchmarks.pruning
 	$(BIN)/python -m benchmarks.trials

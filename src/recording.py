@@ -23,7 +23,7 @@ from src.ending import COMPLETE, FAILED, INTERRUPTED, PRUNED, STATUSES, describe
 from src.history import EpochMetrics, History
 from src.models.build import Network
 from src.pictures import draw_curves
-from src.runtime import gpu_name
+from src.runtime import count_threads, gpu_name
 from src.tracking.facts import describe_environment
 from src.tracking.model import save_model
 from src.tracking.run import TrackedRun
@@ -62,6 +62,8 @@ def describe_run(config: RunConfig) -> dict[str, str]:
         "fitgap.kind": tracking.kind or ("trial" if tracking.parent_run_id else "run"),
         "fitgap.state": "running",
         "fitgap.gpu": gpu_name() or "none",
+        # On another number of threads the same training differs.
+        "fitgap.threads": str(count_threads()),
     }
     if tracking.arm is not None:
         tags["fitgap.arm"] = tracking.arm

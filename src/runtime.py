@@ -70,11 +70,28 @@ def gpu_name() -> str | None:
     return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name))
 
 
+def count_threads() -> int:
+    """Returns on how many threads TensorFlow computes an operation on the CPU.
+
+    A training on another number of threads differs: where a gradient is the sum over a batch, each thread adds up a
+    part, and a float's last digits depend on what is added first. It is noise as another seed makes it, if it starts
+    smaller; with the same number of threads a training is repeated to the last digit.
+    """
+    import tensorflow as tf
+
+    configured = int(tf.config.threading.get_intra_op_parallelism_threads())
+    if configured > 0:
+        return configured
+    # TensorFlow reads it itself when it starts, but does not say so.
+    wanted = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    return int(wanted) if wanted.isdecimal() and int(wanted) > 0 else len(os.sched_getaffinity(0))
+
+
 def begin_run(*, seed: int, precision: str, deterministic: bool) -> None:
     """Makes the process ready for one training: forgets the one before, sets precision and seeds.
 
-    With `deterministic` TensorFlow repeats a run to the last digit on the same machine; an operation that cannot do
-    so raises an error instead. Once switched on it stays on for the process.
+    With `deterministic` TensorFlow repeats a run to the last digit on the same machine and as many threads; an
+    operation that cannot do so raises an error instead. Once switched on it stays on for the process.
     """
     import keras
     import tensorflow as tf

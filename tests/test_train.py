@@ -21,6 +21,7 @@ from src.config.paths import PROJECT_ROOT
 from src.config.run import RunConfig
 from src.data.dataset import open_dataset
 from src.history import EPOCH_METRICS
+from src.runtime import count_threads
 from tests.data.image_files import class_files, write_folder
 from tests.training.conftest import TINY
 
@@ -114,6 +115,7 @@ def test_a_run_records_everything_and_its_model_gives_exactly_its_accuracy(
     assert run.info.status == "FINISHED"
     assert run.data.tags["fitgap.kind"] == "run"
     assert run.data.tags["fitgap.state"] == "complete"
+    assert run.data.tags["fitgap.threads"] == str(count_threads())
     assert run.data.tags["note"] == "hello"
     assert run.data.tags["fitgap.verdict"] in ("underfitting", "healthy", "overfitting")
     assert run.data.tags["fitgap.diagnosis"]

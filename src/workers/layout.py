@@ -87,7 +87,11 @@ def plan_layout(
 
 
 def _share_threads(threads: Any, slots: int) -> dict[str, str]:
-    """Returns the variables that keep several processes from having as many threads each as there are cores."""
+    """Returns the variables that keep several processes from having as many threads each as there are cores.
+
+    What the user has set of them stays, unless `hydra.launcher.threads` is a number. A training on fewer threads gives
+    other last digits, so trials that are to be compared to the last digit have to run in as many slots.
+    """
     if threads != "auto":
         return dict.fromkeys(_THREAD_VARIABLES, str(threads))
     if slots == 1:

@@ -108,6 +108,18 @@ def tell_environment(config: Any) -> dict[str, str | None]:
     return {"preloaded": globals().get("preloaded_gpu"), **{name: os.environ.get(name) for name in names}}
 
 
+def count_compute_threads(config: Any) -> tuple[int, int]:
+    """Returns the threads that TensorFlow is said to compute on, and those that it has when it has computed."""
+    from src.runtime import count_threads, load_tensorflow
+
+    load_tensorflow()
+    import tensorflow as tf
+
+    tf.linalg.matmul(tf.ones((64, 64)), tf.ones((64, 64)))
+    names = [path.read_text(encoding="utf-8").strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return count_threads(), names.count("tf_Compute")
+
+
 def wait_for_go(config: Any) -> str:
     """Shows its process, and ends when it is told so."""
     show_pid(Path(config.meeting) / f"pid-{config.x}")

@@ -95,6 +95,25 @@ def test_a_slot_has_its_gpu_before_anything_is_imported(
     assert {one["OMP_NUM_THREADS"] for one in seen} == {"7"}
 
 
+def test_tensorflow_in_a_slot_has_its_share_of_the_threads_or_as_many_as_are_wanted(
+    open_workers: OpenWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    cores = len(os.sched_getaffinity(0))
+    shared = open_workers(tasks.count_compute_threads, gpus=0, n_jobs=2)
+    ((said, started),) = get_values(shared.run([[]], 0))
+    assert said == max(1, cores // 2)
+    wanted = open_workers(tasks.count_compute_threads, gpus=0, n_jobs=2, threads=said + 3)
+    ((said_more, started_more),) = get_values(wanted.run([[]], 0))
+    assert said_more == said + 3
+    # TensorFlow has some threads of that name for other things, as many in each.
+    assert started_more - started == 3
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "5")
+    users = open_workers(tasks.count_compute_threads, gpus=0, n_jobs=2)
+    assert get_values(users.run([[]], 0))[0][0] == 5
+
+
 def test_a_process_that_is_killed_costs_its_own_job_alone(
     open_workers: OpenWorkers, meeting: Path, threads: ThreadPoolExecutor, folder: Path
 ) -> None:
