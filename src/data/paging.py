@@ -7,6 +7,7 @@ others out before they are used.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import mmap
 import os
@@ -37,8 +38,10 @@ def request_rows(array: NDArray[Any], rows: NDArray[np.integer[Any]]) -> None:
     if mapped is None or array.nbytes <= _FITTING_SHARE * usable_memory():
         return
     start = int(array.ctypes.data) - int(np.frombuffer(mapped, np.uint8).ctypes.data)
-    for first, length in find_pages(start, array.strides[0], rows):
-        mapped.madvise(mmap.MADV_WILLNEED, first, length)
+    # It is advice: where the system cannot take it, the rows are read when they are touched.
+    with contextlib.suppress(OSError):
+        for first, length in find_pages(start, array.strides[0], rows):
+            mapped.madvise(mmap.MADV_WILLNEED, first, length)
 
 
 def find_pages(start: int, row_bytes: int, rows: NDArray[np.integer[Any]]) -> Iterator[tuple[int, int]]:
