@@ -26,8 +26,9 @@ themselves, the others' loops have them loaded once. fitgap keeps decoded images
 Seconds are those of the whole command with all its processes, files being in the system's cache: a first run of
 each is not counted, in which fitgap decodes its images and MLflow creates its database; the table shows it. Seconds
 per later trial are those from the first trial's end to the last one's. Memory is resident memory, looked at five
-times a second: of the largest process, in which the trials run, and of all processes together. Noise of accuracies is
-twice the standard error of the differences at the same points. With `--profile` fitgap runs once more at the end with
+times a second: of the largest process, in which the trials run, and of all processes together. Each round has a seed of
+its own, the same for all trials of all candidates; the noise of accuracies is twice the standard error of the
+differences between rounds of one seed. With `--profile` fitgap runs once more at the end with
 a stopwatch inside.
 
 Environments are made in `benchmarks/.environments` when first needed, from the versions pinned beside the scripts; a
@@ -42,6 +43,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -112,7 +114,7 @@ def measure_search(search: Search, folder: Path, options: argparse.Namespace, co
     for number in range(options.rounds):
         for result in results if number % 2 == 0 else reversed(results):
             if result.missing is None:
-                take_round(result, search, data, folder)
+                take_round(result, replace(search, seed=number), data, folder)
     for result in results:
         if result.missing is not None:
             result.rounds.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -63,13 +62,15 @@ class Result:
         first, second = ([getattr(entry, figure) for entry in result.rounds] for result in (self, ours))
         return ratio(first, second)
 
-    def accuracies(self) -> dict[tuple[float, ...], float]:
-        """Returns the best validation accuracy at each point, averaged over the rounds."""
-        values: defaultdict[tuple[float, ...], list[float]] = defaultdict(list)
-        for measurement in self.rounds:
-            for trial in measurement.trials:
-                values[tuple(trial.point[name] for name in sorted(trial.point))].append(trial.best_val_accuracy)
-        return {point: statistics.fmean(accuracies) for point, accuracies in values.items()}
+    def best_accuracies(self) -> list[float]:
+        """Returns what each round's search came to: the best validation accuracy of all its points."""
+        return [max(trial.best_val_accuracy for trial in measurement.trials) for measurement in self.rounds]
+
+    def mean_accuracies(self) -> list[float]:
+        """Returns the mean over the points of each round."""
+        return [
+            statistics.fmean(trial.best_val_accuracy for trial in measurement.trials) for measurement in self.rounds
+        ]
 
 
 @dataclass(frozen=True)
@@ -80,25 +81,18 @@ class Difference:
     noise: float
 
     @property
-    def is_noise(self) -> bool:
-        """Whether the mean is within twice its standard error."""
-        return abs(self.mean) <= self.noise
+    def is_worse(self) -> bool:
+        """Whether the mean is below zero by more than twice its standard error."""
+        return self.mean < -self.noise
 
     def __str__(self) -> str:
         """Returns for example `+0.0012 ±0.0034`."""
         return f"{self.mean:+.4f}" + ("" if math.isnan(self.noise) else f" ±{self.noise:.4f}")
 
 
-def compare_accuracies(a: Result, b: Result) -> Difference:
-    """Returns how much better `a` is than `b`, point by point.
-
-    Raises:
-        ValueError: They were not given the same points.
-    """
-    ours, theirs = a.accuracies(), b.accuracies()
-    if ours.keys() != theirs.keys():
-        raise ValueError(f"{a.candidate.key} and {b.candidate.key} have not trained the same points.")
-    differences = [ours[point] - theirs[point] for point in ours]
+def compare(a: Sequence[float], b: Sequence[float]) -> Difference:
+    """Returns how much higher `a` is than `b`, round by round: each round has a seed of its own."""
+    differences = [ours - theirs for ours, theirs in zip(a, b, strict=True)]
     return Difference(statistics.fmean(differences), _double_error(differences))
 
 

@@ -32,7 +32,7 @@ from benchmarks.peers.candidate import (
 from benchmarks.peers.document import HEAD, replace_section, write_section
 from benchmarks.peers.environment import REQUIREMENTS
 from benchmarks.peers.goals import judge_goals
-from benchmarks.peers.result import Measurement, Result, compare_accuracies
+from benchmarks.peers.result import Measurement, Result, compare
 from benchmarks.peers.search import SEARCHES, Search
 from benchmarks.peers.watching import CommandError, measure_processes, watch_command
 from src.config.run import RunConfig
@@ -168,19 +168,29 @@ def test_a_later_trial_does_not_wait_for_what_only_the_first_one_waits_for() -> 
     assert Measurement(120.0, 0.0, 0.0, trials).seconds_per_later_trial == 5.0
 
 
-def test_accuracies_are_compared_point_by_point_whatever_the_order() -> None:
-    ours, theirs = Result(FITGAP), Result(PLAIN)
-    values = {0.1: 0.90, 0.2: 0.80, 0.3: 0.70}
-    ours.rounds = [Measurement(1, 0, 0, tuple(Trial({"dropout": d}, a + d / 10, 0.0) for d, a in values.items()))]
-    backwards = reversed(values.items())
-    theirs.rounds = [Measurement(1, 0, 0, tuple(Trial({"dropout": d}, a, 0.0) for d, a in backwards))]
-    difference = compare_accuracies(ours, theirs)
-    assert difference.mean == pytest.approx(0.02)
-    assert difference.noise == pytest.approx(2 * 0.01 / 3**0.5)
-    assert not difference.is_noise
-    theirs.rounds = [Measurement(1, 0, 0, (Trial({"dropout": 0.1}, 0.9, 0.0),))]
-    with pytest.raises(ValueError, match="not trained the same points"):
-        compare_accuracies(ours, theirs)
+def test_accuracies_are_compared_round_by_round_by_the_best_and_by_the_mean_of_the_points() -> None:
+    result = Result(PLAIN)
+    for lift in (0.0, 0.1):
+        points = {0.1: 0.7, 0.2: 0.8, 0.3: 0.6}
+        trials = tuple(Trial({"dropout": dropout}, value + lift, 0.0) for dropout, value in points.items())
+        result.rounds.append(Measurement(1, 0, 0, trials))
+    assert result.best_accuracies() == pytest.approx([0.8, 0.9])
+    assert result.mean_accuracies() == pytest.approx([0.7, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("ours", "is_worse"),
+    [([0.90, 0.80, 0.70], False), ([0.95, 0.85, 0.75], False), ([0.85, 0.75, 0.66], True), ([0.85, 0.85, 0.66], False)],
+)
+def test_worse_is_only_what_is_lower_beyond_the_noise_of_the_seeds(ours: list[float], is_worse: bool) -> None:
+    difference = compare(ours, [0.90, 0.80, 0.70])
+    assert difference.is_worse is is_worse
+    assert compare([0.85, 0.75, 0.66], [0.9, 0.8, 0.7]).noise == pytest.approx(2 * 0.01 / 3)
+
+
+def test_one_round_does_not_say_what_is_noise() -> None:
+    ours, plain = Result(FITGAP, rounds=[measure(DIGITS, 10)]), Result(PLAIN, rounds=[measure(DIGITS, 15, 0.99)])
+    assert find_verdicts([ours, plain]) == [None, True, None, True]
 
 
 def test_the_nearest_tracked_peer_decides_and_every_round_is_compared_with_its_own() -> None:
