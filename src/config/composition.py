@@ -22,6 +22,7 @@ from src.config.dataset import (
 from src.config.model import CnnConfig, TransferConfig
 from src.config.optimizer import AdamConfig, AdamWConfig, RMSpropConfig, SGDConfig
 from src.config.paths import PROJECT_ROOT
+from src.config.repository import share_structured_configs
 from src.config.run import RunConfig
 from src.errors import ConfigError
 
@@ -52,6 +53,7 @@ def register_schemas() -> None:
 
     Also registers the resolver `fitgap_root`, the checkout's folder, which `conf/` uses for the output folders.
     """
+    share_structured_configs()
     OmegaConf.register_new_resolver("fitgap_root", lambda: str(PROJECT_ROOT), replace=True)
     store = ConfigStore.instance()
     store.store(group="hydra/schema", name="run", node=RunConfig, provider="fitgap")
