@@ -7,9 +7,13 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 #: Precisions and the Keras dtype policies that stand for them; variables are float32 in every one.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -19,6 +23,9 @@ _BFLOAT16_FEATURES = re.compile(r"\b(avx512_bf16|amx_bf16|bf16)\b")
 
 #: First compute capability of NVIDIA GPUs with bfloat16 (Ampere).
 _BFLOAT16_CAPABILITY = (8, 0)
+
+#: What Keras imports where it is installed, for wrappers, input and pictures of kinds that nobody here has.
+_SPARED = frozenset({"matplotlib", "pandas", "scipy", "sklearn"})
 
 _num_frozen = 0
 
@@ -30,11 +37,16 @@ def load_tensorflow() -> None:
     by the C++ library, so stderr itself is turned aside for the time of the import, and shown if the import fails.
 
     What is imported stays for good. That no garbage is looked for meanwhile saves a fifth of the import's time.
+
+    Keras does without pandas, scikit-learn, SciPy and matplotlib where they are not installed, and here it gets to
+    believe so: importing them takes as long as importing Keras itself. What it would offer with them, such as its
+    wrappers for scikit-learn, says that they are missing; what imports them for itself gets them.
     """
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet_stderr(), _without_collector():
+    with _quiet_stderr(), _without_collector(), _sparing(_SPARED):
+        # It imports Keras itself.
         import tensorflow as tf
 
         for gpu in tf.config.list_physical_devices("GPU"):
@@ -130,6 +142,31 @@ def _collect_garbage() -> None:
     if _num_frozen < 2:
         _num_frozen += 1
         gc.freeze()
+
+
+class _Refusal(MetaPathFinder):
+    """Says in one thread that some libraries are not installed."""
+
+    def __init__(self, libraries: frozenset[str]) -> None:
+        self._libraries = libraries
+        # Another thread may import one of them at the same time, and is to get it.
+        self._thread = threading.get_ident()
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name.partition(".")[0] in self._libraries and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(f"No module named {name!r} during this import", name=name)
+        return None
+
+
+@contextmanager
+def _sparing(libraries: frozenset[str]) -> Iterator[None]:
+    """Has whatever is imported in the block do without some libraries, as if they were not installed."""
+    refusal = _Refusal(libraries)
+    sys.meta_path.insert(0, refusal)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(refusal)
 
 
 @contextmanager

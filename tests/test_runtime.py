@@ -203,3 +203,51 @@ def test_determinism_is_switched_on_only_on_request(deterministic: bool, monkeyp
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: calls.append(True))
     begin_run(seed=0, precision="float32", deterministic=deterministic)
     assert calls == [True] * deterministic
+
+
+SPARED = ["matplotlib", "pandas", "scipy", "sklearn"]
+
+
+def test_keras_gets_none_of_the_libraries_that_it_can_do_without(tmp_path: Path) -> None:
+    answer = run_python(f"{START}\nimport sys; print([name for name in {SPARED} if name in sys.modules])", tmp_path)
+    assert (answer.stdout, answer.stderr) == ("[]\n", "")
+
+
+def test_who_imports_them_later_gets_them(tmp_path: Path) -> None:
+    later = "import matplotlib.pyplot, mlflow.keras, pandas, scipy.stats, sklearn.base, sys\nprint(sys.meta_path)"
+    answer = run_python(f"import sys; print(sys.meta_path)\n{START}\n{later}", tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    before, after = answer.stdout.splitlines()
+    assert "_Refusal" not in before + after
+
+
+def test_another_thread_gets_them_while_keras_is_being_imported(tmp_path: Path) -> None:
+    code = f"""
+import importlib, sys, threading
+import src.runtime as runtime
+
+begun, done = threading.Event(), threading.Event()
+
+def other():
+    begun.wait()
+    importlib.import_module("pandas")
+    done.set()
+
+threading.Thread(target=other).start()
+with runtime._sparing(frozenset({SPARED})):
+    try:
+        import pandas
+    except ImportError as error:
+        print("refused", error.name)
+    begun.set()
+    done.wait()
+    import pandas
+print("imported")
+"""
+    answer = run_python(code, tmp_path)
+    assert answer.stdout.splitlines() == ["refused pandas", "imported"], answer.stderr
+
+
+def test_what_keras_offers_with_scikit_learn_says_that_it_is_missing() -> None:
+    with pytest.raises(ImportError, match="scikit-learn"):
+        keras.wrappers.SKLearnClassifier(keras.Sequential())
