@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import os
@@ -11,17 +12,52 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from src.config.messages import COMPOSITION_ERRORS
 from src.errors import FitgapError
 from src.explanation import describe_error, exit_code
+from src.workers.output import flush_output
 
 #: Exit codes of a command that a signal ended, as shells report them: 128 plus the signal's number.
 INTERRUPTED, TERMINATED = 130, 143
 
 #: What Hydra writes above the error of a job, followed by all the overrides that the person has just typed.
 _HYDRAS_PREFACE = "Error executing job with overrides:"
+
+
+def run_program(command: Callable[[], object]) -> NoReturn:
+    """Runs the function of the main module as `run_command` does, and ends the process.
+
+    All that Python promises for the end of a program is done: threads are waited for, what was registered at exit is
+    called, output is written. That the interpreter is then taken apart, which takes a second with TensorFlow in it, is
+    spared.
+
+    Raises:
+        SystemExit: The output cannot be written, which Python then reports.
+        Exception: A defect of ours, with its traceback.
+    """
+    try:
+        run_command(command)
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        _leave(end.code)
+    raise AssertionError("A command ends with SystemExit.")
+
+
+def _leave(code: int) -> NoReturn:
+    # As the interpreter does it: Ctrl-C ends the wait for threads, and no more than that.
+    with contextlib.suppress(KeyboardInterrupt):
+        threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+    except (OSError, ValueError):
+        sys.exit(code)
+    flush_output()
+    os._exit(code)
 
 
 def run_command(command: Callable[[], object]) -> None:

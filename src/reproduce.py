@@ -10,7 +10,7 @@ import argparse
 import os
 from pathlib import Path
 
-from src.entry import run_command
+from src.entry import run_program
 from src.reproduction.request import Request, parse_recipes, parse_seeds
 
 
@@ -44,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_program(main)

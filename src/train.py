@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from src.application import TrainingApplication
 from src.config.composition import register_schemas, to_run_config
-from src.entry import discard_job_output, run_command
+from src.entry import discard_job_output, run_program
 from src.study.reporting import current_trial
 from src.sweep.application import sweepable
 
@@ -56,4 +56,4 @@ def main(config: DictConfig) -> object:
 
 if __name__ == "__main__":
     register_schemas()
-    run_command(main)
+    run_program(main)

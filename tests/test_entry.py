@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from src.config.paths import PROJECT_ROOT
 from src.config.run import RunConfig
 from src.entry import run_command
 from src.errors import ConfigError, DataError, DivergedError, FitgapError, TrackingError
@@ -130,3 +134,73 @@ def test_hydra_lets_errors_through_during_the_command_and_is_as_before_afterward
         run_command(command)
     assert seen == ["1"]
     assert os.environ.get("HYDRA_FULL_ERROR", "0") == (wish or "0")
+
+
+def run_python(code: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """Runs code in a fresh interpreter."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+#: Prints its temporary folder, leaves a thread and things to do at its end, and ends as it is told.
+PROGRAM = """
+import atexit, sys, tempfile, threading, time
+from src.entry import run_program
+from src.errors import ConfigError
+
+class Kept:
+    def __del__(self):
+        print("the interpreter was taken apart")
+
+kept = Kept()
+gate = threading.Event()
+folder = tempfile.TemporaryDirectory()
+
+def command():
+    atexit.register(lambda: print("at exit"))
+    threading.Thread(target=lambda: (gate.wait(), print("thread done"))).start()
+    threading._register_atexit(gate.set)
+    print(folder.name)
+    {end}
+
+run_program(command)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [("pass", 0), ("sys.exit(3)", 3), ("raise KeyboardInterrupt", 130), ("raise ConfigError('No.')", 2)],
+)
+def test_a_program_ends_with_all_that_was_to_be_done_at_its_end(end: str, code: int) -> None:
+    answer = run_python(PROGRAM.format(end=end))
+    folder, *rest = answer.stdout.splitlines()
+    assert rest == ["thread done", "at exit"]
+    assert answer.returncode == code
+    assert not Path(folder).exists()
+
+
+def test_a_program_ends_without_taking_the_interpreter_apart() -> None:
+    assert "taken apart" not in run_python(PROGRAM.format(end="pass")).stdout
+
+
+def test_a_defect_of_a_program_shows_where_it_is() -> None:
+    answer = run_python(PROGRAM.format(end="gate.set(); 1 / 0"))
+    assert answer.returncode == 1
+    assert "ZeroDivisionError" in answer.stderr.splitlines()[-1]
+
+
+def test_a_program_whose_output_nobody_takes_says_so_as_python_does() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    answer = run_python(PROGRAM.format(end="pass"), stdout=writer)
+    os.close(writer)
+    assert "BrokenPipeError" in answer.stderr
+    assert answer.returncode == 120

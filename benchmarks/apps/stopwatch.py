@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from src.application import TrainingApplication
 from src.config.composition import register_schemas
-from src.entry import run_command
+from src.entry import run_program
 from src.sweep.application import sweepable
 
 
@@ -27,4 +27,4 @@ def main(config: DictConfig) -> object:
 
 if __name__ == "__main__":
     register_schemas()
-    run_command(main)
+    run_program(main)

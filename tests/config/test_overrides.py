@@ -15,11 +15,9 @@ HEAVY = ("tensorflow", "keras", "mlflow")
 
 #: Does what `python -m src.train` does, and says at its end, however it ends, which of them were imported.
 PROBE = f"""
-import runpy, sys
-try:
-    runpy.run_module("src.train", run_name="__main__", alter_sys=True)
-finally:
-    print("imported:", [name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+import atexit, runpy, sys
+atexit.register(lambda: print("imported:", [name for name in {HEAVY} if name in sys.modules], file=sys.stderr))
+runpy.run_module("src.train", run_name="__main__", alter_sys=True)
 """
 
 
