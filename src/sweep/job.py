@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from src.sweep.application import Application, Place
 from src.sweep.arms import Arm
 from src.sweep.launching import Launching
 from src.sweep.recording import SeedRecorder, close_dead_run
+from src.sweep.values import describe_values
 from src.tracking.store import Store
 
 #: Files in a job's folder: what it is told, and what it has to say.
@@ -259,11 +260,3 @@ def read_written(folder: str | None, seeds: Sequence[int]) -> Outcome | None:
     if folder is None:
         return None
     return None if seeds else Outcome.read(Path(folder) / OUTCOME)
-
-
-def describe_values(values: Mapping[str, Any]) -> str:
-    """Returns parameters in short: `dropout=0.31, learning_rate=0.00052`."""
-    return ", ".join(
-        f"{key.rpartition('.')[2]}={f'{value:.3g}' if isinstance(value, float) else value}"
-        for key, value in values.items()
-    )

@@ -18,8 +18,9 @@ from src.study.study import ArmStudy
 from src.study.view import TrialView
 from src.sweep.budget import Budget
 from src.sweep.clock import format_seconds
-from src.sweep.job import Trial, describe_values
+from src.sweep.job import Trial
 from src.sweep.plan import Search
+from src.sweep.values import describe_values
 
 #: Colours of the states in which a trial can end; the other states are failures.
 _STYLES = {COMPLETE: "green", PRUNED: "yellow"}

@@ -12,9 +12,9 @@ from src.study.preview import collect_known_points, sample_points
 from src.study.spec import StudySpec
 from src.sweep.arms import Arm, check_point
 from src.sweep.clock import format_seconds
-from src.sweep.job import describe_values
 from src.sweep.plan import Search
 from src.sweep.specification import build_spec
+from src.sweep.values import describe_values
 
 #: Points of each arm's sampler that are looked at.
 _COUNT = 3

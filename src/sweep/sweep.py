@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from src.comparison.charts import arrange_charts
 from src.comparison.comparison import Comparison
 from src.comparison.report import build_report, print_comparison, record_report
 from src.comparison.subject import Subject
 from src.console import print_facts
-from src.errors import FitgapError, StorageError
+from src.errors import FitgapError
 from src.sweep.execution import run_cells
 from src.sweep.finale import Finale
+from src.sweep.folder import make_folder
 from src.sweep.plan import Sweep
 from src.tracking.facts import describe_environment
 from src.tracking.outbox import await_outbox
@@ -61,21 +61,6 @@ def execute_sweep(sweep: Sweep) -> Comparison | None:
         failed = "\n".join(f"  {cell.name}: {message}" for cell, message in errors)
         raise FailedCellsError(f"{len(errors)} of {len(sweep.cells)} cells failed:\n{failed}")
     return comparison
-
-
-def make_folder(folder: Path) -> None:
-    """Makes the folder for the files of a sweep, where it is not there yet.
-
-    Raises:
-        StorageError: It cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"The folder of the sweep, {folder}, cannot be made: {error.strerror}. Give a folder that can be written "
-            "with hydra.sweep.dir=…."
-        ) from error
 
 
 def close_sweep(

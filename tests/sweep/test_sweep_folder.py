@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.errors import StorageError
-from src.sweep.sweep import make_folder
+from src.sweep.folder import make_folder
 
 
 def test_a_sweeps_folder_may_be_there_already(tmp_path: Path) -> None:
