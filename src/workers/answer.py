@@ -17,13 +17,18 @@ def pack_answer(result: JobReturn) -> bytes:
     facts = {"overrides": result.overrides, "working_dir": result.working_dir, "task_name": result.task_name}
     if result.status is not JobStatus.COMPLETED:
         return pack_failure(result._return_value, **facts)
+    return pack_value(result._return_value, **facts)
+
+
+def pack_value(value: Any, **facts: Any) -> bytes:
+    """Returns what a job or a function returned as bytes."""
+    kind = type(value).__name__
     try:
         # On its own, so that what cannot be read again does not take the rest with it.
-        value = cloudpickle.dumps(result._return_value)
+        packed = cloudpickle.dumps(value)
     except Exception as error:
-        return pack_failure(_refuse(type(result._return_value).__name__, error), **facts)
-    kind = type(result._return_value).__name__
-    return bytes(cloudpickle.dumps({**facts, "value": value, "kind": kind}))
+        return pack_failure(_refuse(kind, error), **facts)
+    return bytes(cloudpickle.dumps({**facts, "value": packed, "kind": kind}))
 
 
 def pack_failure(error: BaseException, **facts: Any) -> bytes:
@@ -45,9 +50,9 @@ def unpack_answer(data: bytes, overrides: Sequence[str]) -> JobReturn:
         error.__cause__ = JobTraceback(answer["traceback"])
     else:
         try:
-            result = JobReturn(answer["overrides"], status=JobStatus.COMPLETED)
+            result = JobReturn(answer.get("overrides"), status=JobStatus.COMPLETED)
             result.return_value = cloudpickle.loads(answer["value"])
-            result.working_dir, result.task_name = answer["working_dir"], answer["task_name"]
+            result.working_dir, result.task_name = answer.get("working_dir"), answer.get("task_name")
             return result
         except Exception as problem:
             error = _refuse(answer["kind"], problem)

@@ -1,7 +1,8 @@
-"""What all jobs of a launcher have in common, on its way from the process that starts them to those that run them."""
+"""What worker processes are sent: once what all jobs of a launcher have in common, and functions to call."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,3 +59,14 @@ def unpack_errand(data: bytes) -> Errand:
     errand = cloudpickle.loads(data)
     assert isinstance(errand, Errand)
     return errand
+
+
+def pack_call(function: Callable[..., Any], arguments: Sequence[Any]) -> bytes:
+    """Returns a function and its arguments as bytes."""
+    return bytes(cloudpickle.dumps((function, tuple(arguments))))
+
+
+def unpack_call(data: bytes) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Returns a function and its arguments."""
+    function, arguments = cloudpickle.loads(data)
+    return function, arguments

@@ -8,15 +8,16 @@ import queue
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from hydra.core.utils import JobReturn, filter_overrides
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from src.workers.errand import pack_errand
+from src.workers.errand import pack_call, pack_errand
 from src.workers.layout import Layout
 from src.workers.pool import WorkerPool
 from src.workers.slot import Slot
@@ -32,12 +33,14 @@ class LocalWorkers:
         slots: Jobs that run at a time.
         kill_after: Seconds after which a job is killed, counted from when a process has taken it; None is no limit. May
             be changed at any time.
+        begun: Is set as soon as a process has taken a job.
     """
 
     def __init__(self, layout: Layout, context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Starts nothing yet."""
         self.slots = layout.slots
         self.kill_after: float | None = None
+        self.begun = threading.Event()
         self._layout = layout
         self._parts = (context, task_function, config)
         self._guard = threading.Lock()
@@ -77,6 +80,38 @@ class LocalWorkers:
                 # Ctrl-C; leaving the block waits for the jobs.
                 self.stop()
                 raise
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Calls a function in a process, as soon as a slot is free; returns at once.
+
+        Returns:
+            What it will have returned, or raised; or the error that its process died.
+
+        Raises:
+            ConfigError: The task function cannot be sent to a process.
+        """
+        self._open()
+        packed, answer, free = pack_call(function, arguments), Future[Any](), self._free
+
+        def work() -> None:
+            slot = free.get()
+            try:
+                result = slot.call(packed)
+            except BaseException as error:
+                answer.set_exception(error)
+                return
+            finally:
+                free.put(slot)
+            # Its property of this name would print something, too.
+            value = result._return_value
+            if result.status is JobStatus.COMPLETED:
+                answer.set_result(value)
+            else:
+                answer.set_exception(value)
+
+        # No thread that the end of this process would wait for: whoever is interrupted waits no longer.
+        threading.Thread(target=work, name="fitgap-call", daemon=True).start()
+        return answer
 
     def stop(self) -> None:
         """Kills all processes at once, for good: the jobs that they run have failed, and so has each that follows."""
@@ -119,7 +154,7 @@ class LocalWorkers:
 
         place = folder / str(number)
         place.mkdir()
-        return Slot(make_pool, place, self._stopped, reuse=self._layout.reuse)
+        return Slot(make_pool, place, self._stopped, self.begun, reuse=self._layout.reuse)
 
     def _run(self, overrides: Sequence[str], number: int) -> JobReturn:
         free = self._free

@@ -1,4 +1,4 @@
-"""A pool of one worker process, which runs one job at a time."""
+"""A pool of one worker process, which does one thing at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from src.workers.death import Cause, WorkerLost
 from src.workers.layout import Layout
 from src.workers.note import Note
 from src.workers.process import WorkerContext
-from src.workers.worker import start_worker, work
+from src.workers.worker import start_worker
 
 #: How often a running job is looked after; its end is noticed at once.
 _POLL_SECONDS = 0.1
@@ -45,6 +45,7 @@ class WorkerPool:
             log: File for what it prints while it has no job.
         """
         self._capture = layout.capture
+        self._used = False
         self._context = WorkerContext(environment, log if layout.capture else None)
         self._pool = ProcessPool(
             max_workers=1,
@@ -61,8 +62,8 @@ class WorkerPool:
 
     def run(
         self,
-        overrides: Sequence[str],
-        number: int,
+        task: Callable[..., bytes],
+        arguments: Sequence[Any],
         note_path: Path,
         *,
         on_begin: Callable[[], None],
@@ -72,8 +73,8 @@ class WorkerPool:
         """Runs a job and returns how it ended, packed.
 
         Args:
-            overrides: The job's overrides.
-            number: Its number.
+            task: The function of `src.workers.worker` that does it.
+            arguments: Its arguments, before the two that all of them have.
             note_path: File for the process's note about it.
             on_begin: Is called once the process has taken the job.
             stopped: Ends the wait.
@@ -83,8 +84,9 @@ class WorkerPool:
             WorkerLost: The process died, the job took too long, or the wait was ended; the pool is of no use then.
         """
         dead = len(self._context.find_dead())
+        self._used = True
         try:
-            future = self._pool.schedule(work, args=(list(overrides), number, str(note_path), self._capture))
+            future = self._pool.schedule(task, args=(*arguments, str(note_path), self._capture))
         except RuntimeError:
             raise self._lose(Cause.DIED, note_path) from None
         note: Note | None = None
@@ -114,10 +116,13 @@ class WorkerPool:
         self._context.signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """Ends the process and waits for it; it is killed where it does not end within seconds."""
+        """Ends the process and waits for it; it is killed where it does not end within seconds.
+
+        One that has had no job has nothing to finish, and may be in the middle of an import: it is killed at once.
+        """
         self._pool.stop()  # type: ignore[no-untyped-call]
         # pebble asks for it as well, but only on its next round.
-        self._context.signal(signal.SIGTERM)
+        self._context.signal(signal.SIGTERM if self._used else signal.SIGKILL)
         with contextlib.suppress(RuntimeError):
             self._pool.join()
         self._context.clean_up()

@@ -6,12 +6,14 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.utils import JobReturn
 
 from src.workers.answer import fail_job, unpack_answer, wants_new_process
 from src.workers.death import Cause, WorkerLost, count_kernel_kills
 from src.workers.pool import WorkerPool
+from src.workers.worker import call, work
 
 #: How often a job is given to a process before it is believed that none can take it.
 _ATTEMPTS = 2
@@ -25,7 +27,13 @@ class Slot:
     """
 
     def __init__(
-        self, make_pool: Callable[[Path], WorkerPool], folder: Path, stopped: threading.Event, *, reuse: bool
+        self,
+        make_pool: Callable[[Path], WorkerPool],
+        folder: Path,
+        stopped: threading.Event,
+        begun: threading.Event,
+        *,
+        reuse: bool,
     ) -> None:
         """Starts nothing yet.
 
@@ -33,11 +41,13 @@ class Slot:
             make_pool: Starts a process, whose output goes to the given file.
             folder: Folder for the files of this slot.
             stopped: Whether all jobs shall end at once.
+            begun: Is set as soon as a process has taken a job.
             reuse: Whether a process takes one job after the other.
         """
         self._make_pool = make_pool
         self._folder = folder
         self._stopped = stopped
+        self._begun = begun
         self._reuse = reuse
         self._closed = False
         self._guard = threading.Lock()
@@ -54,6 +64,22 @@ class Slot:
 
     def run(self, overrides: Sequence[str], number: int, limit: Callable[[], float | None]) -> JobReturn:
         """Runs a job and returns how it ended; `limit` returns the seconds that it may take at present."""
+        return self._do(work, (list(overrides), number), overrides, limit, followed=True)
+
+    def call(self, packed: bytes) -> JobReturn:
+        """Has the process that is ready for the next job call a function, and returns what came of it as of a job."""
+        return self._do(call, (packed,), (), lambda: None, followed=False)
+
+    def _do(
+        self,
+        task: Callable[..., bytes],
+        arguments: Sequence[Any],
+        overrides: Sequence[str],
+        limit: Callable[[], float | None],
+        *,
+        followed: bool,
+    ) -> JobReturn:
+        """Does what a process can do; `followed` says whether a job will follow, for which one has to be ready."""
         for attempt in range(_ATTEMPTS):
             kills = count_kernel_kills()
             if self._is_over():
@@ -62,10 +88,10 @@ class Slot:
             pool = self._take()
             try:
                 answer = pool.run(
-                    overrides,
-                    number,
+                    task,
+                    arguments,
                     self._folder / f"job-{next(self._numbers)}.json",
-                    on_begin=self._prepare_next,
+                    on_begin=self._note_begin if followed else lambda: None,
                     stopped=self._stopped,
                     limit=limit,
                 )
@@ -83,7 +109,8 @@ class Slot:
                 self._dismiss(pool)
                 raise
             result = unpack_answer(answer, overrides)
-            self._give_back(pool, reuse=self._reuse and not wants_new_process(result))
+            reuse = self._reuse and not wants_new_process(result)
+            self._give_back(pool, reuse=reuse or not followed)
             return result
         raise AssertionError("The last attempt returns.")
 
@@ -128,8 +155,10 @@ class Slot:
         with self._guard:
             return self._make()
 
-    def _prepare_next(self) -> None:
+    def _note_begin(self) -> None:
+        self._begun.set()
         if not self._reuse:
+            # The next process makes itself ready meanwhile.
             self.warm()
 
     def _give_back(self, pool: WorkerPool, *, reuse: bool) -> None:

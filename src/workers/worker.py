@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import faulthandler
 import functools
+import gc
 import importlib
 import io
 import multiprocessing
@@ -26,8 +27,9 @@ from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from src.workers.answer import pack_answer, pack_failure
-from src.workers.errand import Errand, unpack_errand
+from src.config.repository import share_structured_configs
+from src.workers.answer import pack_answer, pack_failure, pack_value
+from src.workers.errand import Errand, unpack_call, unpack_errand
 from src.workers.errors import JobExitError, WorkerStartError
 from src.workers.note import Note
 from src.workers.output import flush_output, print_to
@@ -61,10 +63,15 @@ def start_worker(errand: bytes, preload: Sequence[str], memory_limit_gb: float |
     try:
         if memory_limit_gb is not None:
             limit_memory(memory_limit_gb)
+        # What is imported stays for good, and need not be looked through for garbage, now or between jobs.
+        gc.disable()
         for name in preload:
             _load(name)
+        share_structured_configs()
         _errand = unpack_errand(errand)
         _errand.install()
+        gc.freeze()
+        gc.enable()
     except BaseException as error:
         # A process that ends here would be replaced by the next one that ends here; so the job will say it.
         _problem = error
@@ -98,12 +105,8 @@ def work(overrides: Sequence[str], number: int, note: str, capture: bool) -> byt
     begun = Note.begin()
     begun.write(Path(note))
     try:
-        if _problem is not None or _errand is None:
-            raise WorkerStartError(
-                f"The worker process could not be made ready: {type(_problem).__name__}: {_problem}. What it imports "
-                "ahead is listed in hydra.launcher.preload."
-            ) from _problem
-        config = _compose(_errand, overrides, number)
+        errand = _get_errand()
+        config = _compose(errand, overrides, number)
         with contextlib.ExitStack() as stack:
             if capture:
                 output = _name_folder(config) / OUTPUT_FILE
@@ -111,11 +114,45 @@ def work(overrides: Sequence[str], number: int, note: str, capture: bool) -> byt
                 offset = output.stat().st_size if output.exists() else 0
                 Note(begun.pid, begun.started, str(output), offset).write(Path(note))
                 stack.enter_context(print_to(output))
-            return pack_answer(_run(_errand, config))
+            return pack_answer(_run(errand, config))
     except BaseException as error:
         return pack_failure(error)
     finally:
         signal.signal(signal.SIGTERM, _leave)
+
+
+def call(packed: bytes, note: str, capture: bool) -> bytes:
+    """Calls a function, which is no job and has no folder, and returns what came of it, packed; raises nothing.
+
+    Args:
+        packed: The function and its arguments.
+        note: File for the `Note` about the call.
+        capture: Is of no concern: what is printed goes where the process's own output goes.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    Note.begin().write(Path(note))
+    try:
+        _get_errand()
+        function, arguments = unpack_call(packed)
+        return pack_value(function(*arguments))
+    except BaseException as error:
+        return pack_failure(error)
+    finally:
+        signal.signal(signal.SIGTERM, _leave)
+
+
+def _get_errand() -> Errand:
+    """Returns the errand.
+
+    Raises:
+        WorkerStartError: This process could not be made ready.
+    """
+    if _problem is not None or _errand is None:
+        raise WorkerStartError(
+            f"The worker process could not be made ready: {type(_problem).__name__}: {_problem}. What it imports "
+            "ahead is listed in hydra.launcher.preload."
+        ) from _problem
+    return _errand
 
 
 def _compose(errand: Errand, overrides: Sequence[str], number: int) -> DictConfig:

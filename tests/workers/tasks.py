@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from src.errors import ConfigError
+
 #: Longest wait for another process; nothing waits so long unless something is wrong.
 PATIENCE_SECONDS = 60
 
@@ -208,3 +210,18 @@ def print_in_every_way(config: Any) -> None:
 
 def break_itself(config: Any) -> dict[str, object]:
     return {"pid": os.getpid(), "new_process": True}
+
+
+def add(one: int, two: int) -> tuple[int, int]:
+    """Returns a sum, and the process that has added."""
+    return one + two, os.getpid()
+
+
+def fail(message: str) -> None:
+    raise ConfigError(message)
+
+
+def wait_in(meeting: Path) -> None:
+    """Shows its process, and waits to be killed."""
+    show_pid(meeting / "pid-call")
+    wait_for(meeting / "never")

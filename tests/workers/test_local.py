@@ -372,3 +372,55 @@ def test_closing_ends_the_jobs_that_still_run(
     workers.close()
     assert [type(get_error(job.result()[0])) for job in (running, waiting)] == [WorkerDiedError] * 2
     assert not tasks.is_alive(pid)
+
+
+def test_a_function_is_called_in_the_process_that_is_ready_and_it_stays_so(open_workers: OpenWorkers) -> None:
+    workers = open_workers(tasks.tell_pid, reuse=True)
+    (job,) = get_values(workers.run([[]], 0))
+    assert [workers.call(tasks.add, 1, two).result() for two in (1, 2)] == [(2, job), (3, job)]
+    assert get_values(workers.run([[]], 1)) == [job]
+
+
+def test_where_each_job_has_a_process_a_function_gets_that_of_the_next_job(
+    open_workers: OpenWorkers, meeting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEETING", str(meeting))
+    workers = open_workers(tasks.wait_for_the_next_process, reuse=False, preload=["tests.workers.tasks:announce"])
+    ((first, (_, second)),) = get_values(workers.run([["x=0"]], 0))
+    assert workers.call(tasks.add, 1, 2).result() == (3, int(second))
+    # And no other one was started for it.
+    ((third, _),) = get_values(workers.run([["x=0"]], 1))
+    assert [str(first) == second, str(third) == second] == [False, True]
+
+
+def test_what_a_called_function_raises_is_raised(open_workers: OpenWorkers) -> None:
+    with pytest.raises(ConfigError, match="The cat is not a dog"):
+        open_workers(tasks.square).call(tasks.fail, "The cat is not a dog.").result()
+
+
+def test_a_function_whose_process_is_killed_says_so(open_workers: OpenWorkers, meeting: Path) -> None:
+    answer = open_workers(tasks.square).call(tasks.wait_in, meeting)
+    os.kill(int(tasks.wait_for(meeting / "pid-call")), signal.SIGKILL)
+    with pytest.raises(WorkerDiedError, match="SIGKILL"):
+        answer.result()
+
+
+def test_a_function_waits_until_a_slot_is_free(
+    open_workers: OpenWorkers, meeting: Path, threads: ThreadPoolExecutor
+) -> None:
+    workers = open_workers(tasks.wait_for_go, reuse=True)
+    job = threads.submit(workers.run, [["x=0", f"meeting={meeting}"]], 0)
+    pid = int(tasks.wait_for(meeting / "pid-0"))
+    answer = workers.call(tasks.add, 1, 2)
+    assert not answer.done()
+    (meeting / "go-0").write_text("go", encoding="utf-8")
+    assert get_values(job.result()) == ["go"]
+    assert answer.result() == (3, pid)
+
+
+def test_that_a_job_has_begun_is_known(open_workers: OpenWorkers) -> None:
+    workers = open_workers(tasks.square)
+    workers.call(tasks.add, 1, 2).result()
+    assert not workers.begun.is_set()
+    workers.run([["x=2"]], 0)
+    assert workers.begun.is_set()
