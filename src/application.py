@@ -98,9 +98,12 @@ class TrainingApplication:
 
         load_tensorflow()
         from src.models.build import unwrap_network
+        from src.runtime import begin_run
         from src.tracking.model import load_model
         from src.training.evaluation import evaluate_network
 
+        # Where a run has been before, in a precision of its own.
+        begin_run(seed=run.seed, precision="float32", deterministic=False)
         network = unwrap_network(load_model(run.tracking, run_id))
         batch_size = run.trainer.eval_batch_size
         accuracy, loss = evaluate_network(network, dataset.test, batch_size=batch_size)

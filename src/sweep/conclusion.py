@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,12 +21,12 @@ from src.study.study import ArmStudy
 from src.study.view import TrialView
 from src.sweep.arms import Arm, check_point
 from src.sweep.finale import Finale
-from src.sweep.job import describe_values
-from src.sweep.measuring import list_overrides, measure_trial
+from src.sweep.measuring import begin_measuring, end_measuring, list_overrides
 from src.sweep.models import ModelKeeper
 from src.sweep.plan import Search
 from src.sweep.program import repeat_command
 from src.sweep.trials_table import write_trials
+from src.sweep.values import describe_values
 from src.sweep.winner import CONFIG_NAME, winner_command, write_winner
 from src.tracking.records import load_children, load_run
 from src.tracking.run import TrackedRun
@@ -77,11 +78,12 @@ def conclude_search(
     try:
         ending.read_trials()
         if state == COMPLETE:
-            ending.measure_best()
+            ending.begin_measuring()
         ending.warn_of_borders()
-        ending.compare()
         ending.write_files()
         ending.draw()
+        ending.end_measuring()
+        ending.compare()
         ending.discard_models()
         ending.tell(state, reason)
     finally:
@@ -111,6 +113,7 @@ class _Ending:
         self.best: dict[str, TrialView] = {}
         self.warnings: list[str] = []
         self.borders: list[str] = []
+        self.measurements: dict[str, list[Future[dict[str, float]]]] = {}
         self.test: dict[str, dict[str, float]] = {}
         self.comparison: Comparison | None = None
         self.winner: Path | None = None
@@ -149,16 +152,24 @@ class _Ending:
                 if place in repeated and RETRIED_TAG not in record.tags:
                     add_to_run(self.store, record.run_id, tags={RETRIED_TAG: "true"})
 
-    def measure_best(self) -> None:
-        """Measures the best trial of each arm on the test images; before this nothing could choose by what it shows."""
+    def begin_measuring(self) -> None:
+        """Has the best trial of each arm measured on the test images, which nothing can choose by any more."""
         for arm, _, found in self.arms:
             view = self.best.get(arm.name)
             if view is None or view.run_id is None:
                 continue
             with self.finale.attempt(f"No test score of {arm.name}"):
-                self.test[arm.name] = measure_trial(self.search, self.store, arm, view, found)
-                add_to_run(self.store, view.run_id, metrics=self.test[arm.name])
-        if self.best_arm is not None:
+                self.measurements[arm.name] = begin_measuring(self.search, self.store, arm, view, found)
+
+    def end_measuring(self) -> None:
+        """Waits for the measurements on the test images, and records them with the trials and the search."""
+        for arm, measurements in self.measurements.items():
+            with self.finale.attempt(f"No test score of {arm}"):
+                self.test[arm] = end_measuring(measurements)
+                run_id = self.best[arm].run_id
+                assert run_id is not None
+                add_to_run(self.store, run_id, metrics=self.test[arm])
+        if self.best_arm is not None and self.measurements:
             self.parent.log_metrics(self.test.get(self.best_arm.name, {}))
 
     def warn_of_borders(self) -> None:

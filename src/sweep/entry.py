@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.paths import PROJECT_ROOT
+from src.config.repository import share_structured_configs
 from src.config.sweeper import SweeperConfig
 from src.console import open_console
 from src.naming import shorten
@@ -23,7 +24,7 @@ from src.sweep.application import Application, find_application, sweepable
 from src.sweep.arms import Arm, build_arms
 from src.sweep.checking import check_cells
 from src.sweep.foreign import ForeignApplication
-from src.sweep.launching import fit_launcher, keep_in_process, open_launching
+from src.sweep.launching import Launching, fit_launcher, keep_in_process, open_launching
 from src.sweep.plan import Search
 from src.sweep.request import Request, read_request
 from src.sweep.settings import check_search, to_sweeper_config
@@ -75,6 +76,7 @@ def run_sweeper(
         FitgapError: Something is wrong, or some runs failed.
         KeyboardInterrupt: The user ended it.
     """
+    share_structured_configs()
     sweeper = to_sweeper_config(settings)
     request = read_request(arguments, sweeper, OverridesParser.create(config_loader=context.config_loader))
     application = find_application(task_function) or ForeignApplication(str(config.hydra.job.name))
@@ -111,14 +113,25 @@ def _run_grid(command: _Command) -> Any:
 
 
 def _run_search(command: _Command) -> Any:
-    request, settings, config = command.request, command.settings, command.config
+    settings, config = command.settings, command.config
     objectives = parse_objectives(settings.objective, settings.direction, settings.constraints)
     check_search(objectives, settings, command.application.metrics)
-    arms = build_arms(request.cells, request.searched, settings, command.compose, command.application)
     fit_launcher(config, settings.n_jobs)
     # Also of a function that nobody has decorated: its workers have something to import.
     task_function = sweepable(command.application)(TrialTask(command.task_function))
-    launcher = command.make_launcher(task_function, config)
+    launching = open_launching(command.make_launcher(task_function, config), config, settings.n_jobs)
+    try:
+        if not settings.dry_run:
+            # Of all that comes before the first trial, what its process imports takes longest.
+            launching.start()
+        return _check_and_execute(command, objectives, launching)
+    finally:
+        launching.close()
+
+
+def _check_and_execute(command: _Command, objectives: Objectives, launching: Launching) -> Any:
+    request, settings, config = command.request, command.settings, command.config
+    arms = build_arms(request.cells, request.searched, settings, command.compose, command.application)
     search = Search(
         name=name_search(request, settings, arms, config),
         question=settings.question or _ask(request, arms, objectives),
@@ -128,7 +141,7 @@ def _run_search(command: _Command) -> Any:
         objectives=objectives,
         compose=command.compose,
         application=command.application,
-        launching=open_launching(launcher, config, settings.n_jobs),
+        launching=launching,
         folder=Path(config.hydra.sweep.dir).absolute(),
         root=PROJECT_ROOT,
         console=open_console(),
@@ -140,7 +153,7 @@ def _run_search(command: _Command) -> Any:
         return preview_search(search)
     check_first_points(search)
 
-    # MLflow and matplotlib take a second to import: not before the first points have been found right.
+    # MLflow takes a second to import: not before the first points have been found right.
     from src.sweep.search import execute_search
 
     return execute_search(search)

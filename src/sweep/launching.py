@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -45,6 +46,26 @@ class Launching:
         """Has the launcher's processes import what they will need, while there is something else to do."""
         if self._workers is not None:
             self._workers.start()
+
+    def await_begin(self) -> None:
+        """Waits until a process of our own launcher has taken a job; of others nothing is known, nor waited for."""
+        if self._workers is not None:
+            self._workers.begun.wait()
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Calls a function where jobs run and what it needs has been imported, else here; what it returns is awaited.
+
+        Returns:
+            What the function will have returned, or raised; or the error that its process died.
+        """
+        if self._workers is not None:
+            return cast("Future[Any]", self._workers.call(function, *arguments))
+        answer = Future[Any]()
+        try:
+            answer.set_result(function(*arguments))
+        except Exception as error:
+            answer.set_exception(error)
+        return answer
 
     def limit_time(self, seconds: float | None) -> None:
         """Has jobs killed that take longer, where the launcher can do so."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 from src.study.view import TrialView
 from src.sweep.arms import Arm
@@ -23,19 +24,32 @@ def list_overrides(arm: Arm, view: TrialView, found: Sequence[str]) -> list[str]
     return [*arm.cell.overrides, *arm.space.to_overrides(view.values), *found]
 
 
-def measure_trial(search: Search, store: Store, arm: Arm, view: TrialView, found: Sequence[str]) -> dict[str, float]:
-    """Returns a trial's test metrics; of one that was repeated over seeds the means, and as `…_std` their spread.
+def begin_measuring(
+    search: Search, store: Store, arm: Arm, view: TrialView, found: Sequence[str]
+) -> list[Future[dict[str, float]]]:
+    """Has a trial measured on the test images where trials run; returns what will come of it, run by run.
 
-    Nothing, where there is no test split or no model was kept.
+    Nothing, where no model was kept.
 
     Raises:
         FitgapError: A model cannot be had.
     """
     if view.run_id is None or not arm.checked.tracking.log_model:
-        return {}
+        return []
     checked = search.application.check(search.compose(list_overrides(arm, view, found)))
     runs = find_model_runs(store, view.run_id, nested=bool(search.settings.seeds))
-    scores = [search.application.measure_test(checked, run_id) for run_id in runs]
+    return [search.launching.call(search.application.measure_test, checked, run_id) for run_id in runs]
+
+
+def end_measuring(measurements: Sequence[Future[dict[str, float]]]) -> dict[str, float]:
+    """Returns a trial's test metrics; of one that was repeated over seeds the means, and as `…_std` their spread.
+
+    Nothing, where there is no test split.
+
+    Raises:
+        FitgapError: A model cannot be had, or the process that measured died.
+    """
+    scores = [measurement.result() for measurement in measurements]
     metrics: dict[str, float] = {}
     for key in scores[0] if scores else ():
         values = [score[key] for score in scores]

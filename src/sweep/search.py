@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from src.closing import name_page
 from src.console import print_facts
@@ -12,8 +15,8 @@ from src.study.study import ArmStudy
 from src.study.warm_start import collect_points
 from src.sweep.application import Preparation
 from src.sweep.budget import Budget
-from src.sweep.conclusion import Conclusion, conclude_search
 from src.sweep.failures import FailurePolicy
+from src.sweep.folder import make_folder
 from src.sweep.job import JobRunner
 from src.sweep.loop import SECONDS_ATTRIBUTE, SearchLoop
 from src.sweep.monitor import open_monitor
@@ -22,10 +25,15 @@ from src.sweep.plan import Search
 from src.sweep.repetition import repeat_winner
 from src.sweep.signals import Interruption
 from src.sweep.specification import build_spec
-from src.sweep.sweep import make_folder
 from src.tracking.address import show_uri
 from src.tracking.reconciliation import reconcile
 from src.tracking.store import Store, open_store
+
+if TYPE_CHECKING:
+    from src.sweep.conclusion import Conclusion
+
+#: What reports are made with: SciPy, matplotlib and, for Optuna's importances, scikit-learn.
+_REPORTING = ("src.sweep.conclusion", "sklearn.ensemble")
 
 #: Seconds that a trial gets to close its run once its time is over, before its process is killed.
 GRACE_SECONDS = 30.0
@@ -59,19 +67,15 @@ def execute_search(search: Search) -> Conclusion | None:
         FitgapError: Data, weights, studies or the store cannot be had; no trial has been started.
         KeyboardInterrupt: The user ended it.
     """
+    opened = _open(search)
+    make_folder(search.folder)
+    parent = open_parent(search, opened.store, opened.studies, opened.preparation.warnings)
+    # After the parent run has been resumed: what a dead process has left of it is ours now.
+    reconcile(opened.store)
     try:
-        search.launching.start()
-        opened = _open(search)
-        make_folder(search.folder)
-        parent = open_parent(search, opened.store, opened.studies, opened.preparation.warnings)
-        # After the parent run has been resumed: what a dead process has left of it is ours now.
-        reconcile(opened.store)
-        try:
-            return _execute(search, opened, parent)
-        finally:
-            parent.release()
+        return _execute(search, opened, parent)
     finally:
-        search.launching.close()
+        parent.release()
 
 
 def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | None:
@@ -81,6 +85,8 @@ def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | No
     try:
         _print_start(search, opened, parent)
         loop = _build_loop(search, opened, parent, interruption)
+        if not search.launching.inline:
+            threading.Thread(target=_prepare_conclusion, args=(search,), name="fitgap-imports", daemon=True).start()
         with interruption.listen(inline=search.launching.inline):
             reason = loop.run()
             if parent.run is None:
@@ -98,6 +104,8 @@ def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | No
         if parent.run is None:
             search.console.print("The process that leads this search will report on it.", style="dim")
         else:
+            from src.sweep.conclusion import conclude_search
+
             conclusion = conclude_search(search, opened.store, parent.run, opened.studies, state, reason, found)
     interruption.pass_on()
     if loop.failure is not None:
@@ -105,6 +113,13 @@ def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | No
         what = f" The last of them:{reasons}\n" if reasons else " "
         raise FailedTrialsError(f"The search was ended: {loop.failure}.{what}{loop.failures.describe_remedy()}")
     return conclusion
+
+
+def _prepare_conclusion(search: Search) -> None:
+    """Imports what the search will be reported on with, while the first trial runs rather than before or after all."""
+    search.launching.await_begin()
+    for name in _REPORTING:
+        importlib.import_module(name)
 
 
 def _print_start(search: Search, opened: _Opened, parent: Parent) -> None:
