@@ -49,6 +49,7 @@ gallery: setup ## Write pages of invented sweeps into gallery/, to look at after
 	$(BIN)/python -m tests.page.gallery gallery
 
 benchmarks: setup ## Measure what the README claims; takes half an hour and wants a quiet machine
+	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.augmentation
 	$(BIN)/python -m benchmarks.precision
 	$(BIN)/python -m benchmarks.features

@@ -12,9 +12,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from src.config.tracking import TrackingConfig
 from src.errors import TrackingError
+from src.tracking import database
 from src.tracking.address import DEFAULT_OUTBOX, locate_outbox, resolve_uri, show_uri, sqlite_path, sqlite_uri
 from src.tracking.outbox import deliver_command
 from src.tracking.run import start_run
@@ -191,3 +193,15 @@ def test_a_deleted_experiment_is_restored(store: Store, caplog: pytest.LogCaptur
     assert open_store(TrackingConfig(), path.parent) == store
     assert "had been deleted and was restored" in caplog.text
     assert connect(store.uri).get_experiment(store.experiment_id).lifecycle_stage == "active"
+
+
+def test_only_a_draft_of_a_database_is_left_to_the_systems_cache_and_only_while_it_is_made(tmp_path: Path) -> None:
+    def ask_synchronous(path: Path) -> int:
+        with create_engine(sqlite_uri(path)).connect() as connection:
+            return int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    draft, other = tmp_path / "draft.db", tmp_path / "other.db"
+    full = ask_synchronous(other)
+    with database._without_waiting_for_disk(draft):
+        assert (ask_synchronous(draft), ask_synchronous(other)) == (0, full)
+    assert ask_synchronous(draft) == full > 0
