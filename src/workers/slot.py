@@ -108,6 +108,9 @@ class Slot:
                 pool.kill()
                 self._dismiss(pool)
                 raise
+            if followed:
+                # A short job may be over before anybody has looked whether it has begun.
+                self._begun.set()
             result = unpack_answer(answer, overrides)
             reuse = self._reuse and not wants_new_process(result)
             self._give_back(pool, reuse=reuse or not followed)
