@@ -24,7 +24,7 @@ Keras is shown with the old `ImageDataGenerator` too. The functions that Hydra a
 themselves, the others' loops have them loaded once. fitgap keeps decoded images on disk between runs.
 
 Seconds are those of the whole command with all its processes, files being in the system's cache: a first run of
-each is not counted, in which fitgap decodes its images and MLflow creates its database; the table shows it. Seconds
+each, one trial of one epoch, is not counted: in it fitgap decodes its images and MLflow creates its database. Seconds
 per later trial are those from the first trial's end to the last one's. Memory is resident memory, looked at five
 times a second: of the largest process, in which the trials run, and of all processes together. Each round has a seed of
 its own, the same for all trials of all candidates; the noise of accuracies is twice the standard error of the
@@ -85,7 +85,7 @@ def main() -> None:
         if options.write:
             page = options.write.read_text(encoding="utf-8") if options.write.exists() else ""
             options.write.parent.mkdir(parents=True, exist_ok=True)
-            options.write.write_text(replace_section(page, name, section), encoding="utf-8")
+            options.write.write_text(replace_section(page, options.section or name, section), encoding="utf-8")
 
 
 def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -96,7 +96,8 @@ def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often each candidate is measured")
     parser.add_argument("--only", nargs="+", choices=keys, default=[], help="candidates besides fitgap; default: all")
     parser.add_argument("--profile", action="store_true", help="also measure where fitgap's time goes")
-    parser.add_argument("--write", type=Path, help="page whose section of the same name is replaced")
+    parser.add_argument("--write", type=Path, help="page in which the section of the same name is replaced")
+    parser.add_argument("--section", help="name of the section; default: that of the workload")
     parser.add_argument("--trials", type=int, help="at most so many points, to try it out")
     parser.add_argument("--epochs", type=int, help="another number of epochs, to try it out")
     parser.add_argument("--images", type=int, help="so many training images, to try it out")
@@ -123,16 +124,18 @@ def measure_search(search: Search, folder: Path, options: argparse.Namespace, co
     parts = profile_search(search, data, folder) if options.profile else []
     memory = f"{psutil.virtual_memory().total / 2**30:.0f} GB"
     machine = f"{describe_processor()}, {memory} of memory, {platform.system()}."
-    return write_section(search, results, parts, command=command, machine=machine)
+    title = options.section or search.name
+    return write_section(search, results, parts, title=title, command=command, machine=machine)
 
 
 def warm_up(result: Result, search: Search, data: Path, folder: Path) -> None:
-    """Runs a candidate for the first time; where it cannot be, notes why."""
+    """Runs a candidate for the first time, one trial of one epoch; where it cannot be, notes why."""
     candidate = result.candidate
     try:
         python = prepare_python(candidate.environment)
         result.versions = read_versions(python, [*PACKAGES, *candidate.packages])
-        result.warm_up = run_search(candidate, search, data, folder)
+        # Caches are filled and databases made, however short it is.
+        run_search(candidate, search.resize(trials=1, epochs=1, images=None), data, folder)
     except (UnavailableError, CommandError, ValueError) as error:
         give_up(result, error)
 

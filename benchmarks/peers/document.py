@@ -20,7 +20,7 @@ Written by `python -m benchmarks.peers`, whose help says what is measured and ho
 
 
 def write_section(
-    search: Search, results: Sequence[Result], parts: Sequence[Part], *, command: str, machine: str
+    search: Search, results: Sequence[Result], parts: Sequence[Part], *, title: str, command: str, machine: str
 ) -> str:
     """Returns the section of one search, in Markdown.
 
@@ -28,6 +28,7 @@ def write_section(
         search: What was searched.
         results: All candidates, also those that could not be measured.
         parts: Where fitgap's time goes; may be empty.
+        title: Its title.
         command: The command that measured it.
         machine: The machine in words.
     """
@@ -35,10 +36,10 @@ def write_section(
     ours = next(result for result in measured if result.candidate == FITGAP)
     rounds = len(ours.rounds)
     paragraphs = [
-        f"## {search.name}",
+        f"## {title}",
         f"{search.title}: {search.num_train:,} images to train on, {search.num_val:,} to validate, in batches of "
         f"{search.batch_size}. Points: {len(search.points)}, {_describe_axes(search)}; epochs: {search.epochs}; "
-        f"rounds: {rounds}, each with a seed of its own, after a first run that is not counted. Seconds and ratios are "
+        f"rounds: {rounds}, each with a seed of its own, after a trial run that is not counted. Seconds and ratios are "
         "medians, with their range over the rounds; accuracies are means over the rounds.",
         f"```bash\n{command}\n```",
         machine,
@@ -55,9 +56,7 @@ def write_section(
 
 def list_speeds(measured: Sequence[Result], ours: Result) -> list[tuple[str, ...]]:
     """Returns the rows of the table of seconds."""
-    rows: list[tuple[str, ...]] = [
-        ("search", "seconds", "times fitgap's", "seconds per later trial", "times fitgap's", "first run, seconds")
-    ]
+    rows: list[tuple[str, ...]] = [("search", "seconds", "times fitgap's", "seconds per later trial", "times fitgap's")]
     for result in measured:
         later = "seconds_per_later_trial"
         rows.append(
@@ -67,7 +66,6 @@ def list_speeds(measured: Sequence[Result], ours: Result) -> list[tuple[str, ...
                 str(result.times(ours)),
                 f"{result.median(later):.2f}",
                 str(result.times(ours, later)),
-                "" if result.warm_up is None else f"{result.warm_up.seconds:.1f}",
             )
         )
     return rows

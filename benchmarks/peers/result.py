@@ -42,14 +42,12 @@ class Result:
     Attributes:
         candidate: Who.
         versions: Versions of Python and packages in its environment.
-        warm_up: The first run, which is in no other figure; it fills caches and creates databases.
-        rounds: The others.
+        rounds: All its searches but the first, which was short and made caches and databases.
         missing: Why there are none, where there are none.
     """
 
     candidate: Candidate
     versions: dict[str, str] = field(default_factory=dict)
-    warm_up: Measurement | None = None
     rounds: list[Measurement] = field(default_factory=list)
     missing: str | None = None
 

@@ -223,9 +223,14 @@ def test_the_parts_of_a_search_add_up_to_the_whole() -> None:
 
 
 def test_a_section_says_who_is_left_out_and_why() -> None:
-    ours = Result(FITGAP, {"Python": "3.11"}, measure(DIGITS, 30), [measure(DIGITS, 10)])
+    ours = Result(FITGAP, {"Python": "3.11"}, [measure(DIGITS, 10)])
     section = write_section(
-        DIGITS, [ours, Result(PEER, missing="no such version")], [], command="python -m it", machine="A machine."
+        DIGITS,
+        [ours, Result(PEER, missing="no such version")],
+        [],
+        title="digits",
+        command="python -m it",
+        machine="A machine.",
     )
     assert section.startswith("## digits\n")
     assert f"- {PEER.title} is left out: no such version" in section
