@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from src.config.model import CnnConfig
 from src.errors import ConfigError
@@ -120,3 +121,29 @@ def test_a_saved_classifier_needs_nothing_of_this_project(tmp_path: Path) -> Non
         classifier.save(path)
         loaded = keras.saving.load_model(path)
         np.testing.assert_array_equal(loaded.predict(IMAGES, verbose=0), classifier.predict(IMAGES, verbose=0))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_rectifying_after_max_pooling_is_the_same_network_to_the_last_digit(dtype: str) -> None:
+    keras.config.set_dtype_policy(dtype)
+    try:
+        network = build_network(CnnConfig(name="cnn", conv_filters=[4, 8], dense_units=[6]), 20, 3).model
+        pixels = keras.Input((20, 20, 3))
+        features = keras.layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32")(pixels)
+        for filters in (4, 8):
+            features = keras.layers.Conv2D(filters, 3, activation="relu")(features)
+            features = keras.layers.MaxPooling2D(2)(features)
+        features = keras.layers.Dense(6, activation="relu")(keras.layers.Flatten()(features))
+        usual = keras.Model(pixels, keras.layers.Dense(3, dtype="float32")(features))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    usual.set_weights(network.get_weights())
+    images = np.random.default_rng(0).integers(0, 256, (16, 20, 20, 3)).astype(np.float32)
+    results = []
+    for model in (network, usual):
+        with tf.GradientTape() as tape:
+            logits = model(images)
+            loss = tf.reduce_mean(logits**2)
+        results.append([logits.numpy(), *(value.numpy() for value in tape.gradient(loss, model.trainable_variables))])
+    for mine, theirs in zip(*results, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
