@@ -53,6 +53,7 @@ benchmarks: setup ## Measure what the README claims; takes half an hour and want
 	$(BIN)/python -m benchmarks.augmentation
 	$(BIN)/python -m benchmarks.precision
 	$(BIN)/python -m benchmarks.features
+	$(BIN)/python -m benchmarks.views
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.large_folder
 	$(BIN)/python -m benchmarks.tracking
