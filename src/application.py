@@ -37,7 +37,13 @@ class TrainingApplication:
             config.pop("hydra", None)
         run = to_run_config(config)
         settings = {key: value for key, value in flatten(run).items() if not is_trifle(key)}
-        return Checked(config=run, tracking=run.tracking, subject=run.dataset.name, settings=settings)
+        return Checked(
+            config=run,
+            tracking=run.tracking,
+            subject=run.dataset.name,
+            settings=settings,
+            steps=run.trainer.epochs,
+        )
 
     def prepare(self, configs: Sequence[Checked]) -> Preparation:
         """Decodes each data set and fetches each backbone's weights once, for all runs that use it.

@@ -21,8 +21,9 @@ class SweeperConfig:
         sampler: `tpe`, `random`, `gp`, `cmaes`, `qmc`, `nsgaii` or `grid`.
         sampler_kwargs: Arguments of Optuna's sampler.
         pruner: `none`, `median`, `percentile`, `successive_halving`, `hyperband`, `threshold`, `patient` or `wilcoxon`;
-            `auto` is median where there is one objective, else none.
-        pruner_kwargs: Arguments of Optuna's pruner.
+            `auto` is, for one objective, successive_halving from ten trials on and median below or where it is not
+            known how long a trial is; for several it is none.
+        pruner_kwargs: Arguments of Optuna's pruner, where one is named.
         n_trials: Trials of each arm, in total: also across restarts and machines.
         timeout: Seconds after which no trial is started any more, in total; null is no limit.
         until: Clock time, `06:30` or `2026-11-21 06:30`, after which no trial is started any more.

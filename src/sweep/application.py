@@ -21,12 +21,14 @@ class Checked:
         tracking: Where its runs are recorded.
         subject: What it is about, in a word; the name of the data set.
         settings: All that decides how a run of it goes, as text by key; a study goes on only while it is the same.
+        steps: How often a run of it reports to its search, unless it is stopped; None where that is not known.
     """
 
     config: Any
     tracking: TrackingConfig
     subject: str
     settings: dict[str, str]
+    steps: int | None = None
 
 
 @dataclass(frozen=True)

@@ -46,13 +46,19 @@ def check_search(objectives: Objectives, settings: SweeperConfig, metrics: froze
         metrics: What runs come to; None where that is not known before the first one.
 
     Raises:
-        ConfigError: They do not, sampler or pruner cannot be had so, or several objectives are to be pruned by.
+        ConfigError: They do not, sampler or pruner cannot be had so, arguments belong to no pruner, or several
+            objectives are to be pruned by.
     """
     number = len(objectives.names)
     build_sampler(settings.sampler, settings.sampler_kwargs, seed=0, num_objectives=number, has_conditions=False)
     # `none` switches off the pruner of a sweep's file, whose arguments are still there.
     if settings.pruner not in ("auto", "none"):
         build_pruner(settings.pruner, settings.pruner_kwargs)
+    if settings.pruner == "auto" and settings.pruner_kwargs:
+        raise ConfigError(
+            f"hydra.sweeper.pruner_kwargs has {', '.join(map(str, settings.pruner_kwargs))}, but hydra.sweeper.pruner "
+            "is auto, which sets its own arguments: name the pruner that they are for."
+        )
     wanted = [*objectives.names, *(constraint.metric for constraint in objectives.constraints)]
     if metrics is not None:
         unknown = [name for name in wanted if name not in metrics]

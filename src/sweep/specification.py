@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from src.study.pruners import choose_pruner
 from src.study.spec import StudySpec
 from src.sweep.arms import Arm
 from src.sweep.plan import Search
@@ -38,9 +42,7 @@ def build_spec(search: Search, arm: Arm, facts: dict[str, str], place: dict[str,
         "configuration": configuration,
         "tracking store": place,
     }
-    pruner = settings.pruner
-    if pruner == "auto":
-        pruner = "median" if len(objective) == 1 else "none"
+    pruner, pruner_kwargs = _read_pruner(search, arm)
     return StudySpec(
         name=search.study_name(arm),
         space=arm.space,
@@ -49,12 +51,19 @@ def build_spec(search: Search, arm: Arm, facts: dict[str, str], place: dict[str,
         sampler=settings.sampler,
         sampler_kwargs=settings.sampler_kwargs,
         pruner=pruner,
-        # `hydra.sweeper.pruner=none` switches off the pruner of a sweep's file, whose arguments are still there.
-        pruner_kwargs={} if pruner == "none" else settings.pruner_kwargs,
+        pruner_kwargs=pruner_kwargs,
         seed=_read_seed(arm),
         n_trials=search.n_trials,
         fingerprint=fingerprint,
     )
+
+
+def _read_pruner(search: Search, arm: Arm) -> tuple[str, Mapping[str, Any]]:
+    pruner = search.settings.pruner
+    if pruner == "auto" and len(search.objectives.objectives) == 1:
+        return choose_pruner(search.n_trials, arm.checked.steps)
+    # `hydra.sweeper.pruner=none` switches off the pruner of a sweep's file, whose arguments are still there.
+    return ("none", {}) if pruner in ("auto", "none") else (pruner, search.settings.pruner_kwargs)
 
 
 def _read_seed(arm: Arm) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +13,13 @@ from omegaconf import OmegaConf
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, PatientPruner, PercentilePruner
 
 from src.errors import ConfigError
-from src.study.pruners import PRUNERS, build_pruner
+from src.study.pruners import PRUNERS, build_pruner, choose_pruner
 
 
 def judge(pruner: BasePruner, curves: Sequence[Sequence[float]]) -> list[int | None]:
     """Returns for each trial the step at which it was stopped, of a study that minimizes."""
-    study = optuna.create_study(pruner=pruner, sampler=optuna.samplers.RandomSampler(seed=1))
+    # Hyperband draws each trial's bracket from the study's name.
+    study = optuna.create_study(study_name="study", pruner=pruner, sampler=optuna.samplers.RandomSampler(seed=1))
     stopped: list[int | None] = []
     for curve in curves:
         trial = study.ask()
@@ -119,3 +122,46 @@ def test_a_patient_pruner_wraps_another_by_name_with_its_arguments() -> None:
 def test_mistakes_are_named_with_what_to_type_instead(name: str, kwargs: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_pruner(name, kwargs)
+
+
+def race(n_trials: int, steps: int, seed: int = 0) -> tuple[list[float], list[int | None]]:
+    """Judges trials that differ in how low they get; returns their last values, and the step at which each stopped.
+
+    They come in any order, and how low they are is to be seen from the first step on.
+    """
+    floors = [float(floor) for floor in range(n_trials)]
+    random.Random(seed).shuffle(floors)
+    curves = [[floor + 1 / step for step in range(1, steps + 1)] for floor in floors]
+    name, kwargs = choose_pruner(n_trials, steps)
+    return [curve[-1] for curve in curves], judge(build_pruner(name, kwargs), curves)
+
+
+def test_where_no_pruner_is_named_the_best_is_never_stopped_and_half_of_the_steps_are_saved() -> None:
+    spent = []
+    for seed in range(10):
+        values, stopped = race(16, 20, seed)
+        assert set(stopped) <= {4, 16, None}
+        assert stopped[values.index(min(values))] is None
+        spent.append(sum(20 if step is None else step for step in stopped))
+    assert statistics.fmean(spent) <= 0.5 * 16 * 20
+
+
+def test_the_first_look_comes_later_the_longer_the_trainings_are_and_never_before_the_fourth_step() -> None:
+    for steps, first in ((1, None), (4, None), (5, 4), (20, 4), (21, 5), (100, 20)):
+        _, stopped = race(16, steps)
+        assert min((step for step in stopped if step is not None), default=None) == first
+
+
+@pytest.mark.parametrize("n_trials", [1, 2, 5])
+def test_of_a_few_trials_all_are_trained_to_their_end(n_trials: int) -> None:
+    assert race(n_trials, 20)[1] == [None] * n_trials
+
+
+def test_below_ten_trials_no_one_is_stopped_before_five_are_complete() -> None:
+    _, stopped = race(9, 20)
+    assert stopped[:5] == [None] * 5
+    assert set(stopped[5:]) == {4, None}
+
+
+def test_the_median_stops_trainings_of_unknown_length() -> None:
+    assert choose_pruner(100, None) == ("median", {})

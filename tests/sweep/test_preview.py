@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,22 @@ def test_a_preview_shows_arms_distributions_budget_and_first_points(tmp_path: Pa
     assert "final_gap_accuracy <= 0.1" in printed
     assert sum(line.startswith("sampled") for line in lines) == 4
     assert sum(line.startswith("warm start 0.25") for line in lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({"n_trials": 10}, "successive_halving (min_resource=8, reduction_factor=4)"),
+        ({"n_trials": 9}, "median (n_warmup_steps=8)"),
+        ({"objective": ["best_val_accuracy", "final_gap_accuracy"], "direction": ["maximize", "minimize"]}, "none"),
+    ],
+)
+def test_a_preview_names_the_pruner_of_a_search_that_names_none(
+    tmp_path: Path, settings: dict[str, Any], shown: str
+) -> None:
+    search = make_search(tmp_path, "trainer.epochs=40", pruner="auto", **settings)
+    preview_search(search, count=1)
+    assert f"pruner {shown}" in [" ".join(line.split()) for line in read_console(search).splitlines()]
 
 
 def test_a_preview_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -26,6 +26,12 @@ def test_the_pruner_of_a_sweeps_file_can_be_switched_off_although_its_arguments_
     check(pruner="none", pruner_kwargs={"n_warmup_steps": 3})
 
 
+def test_arguments_without_a_pruner_that_they_are_for_are_refused() -> None:
+    check(pruner="auto")
+    with pytest.raises(ConfigError, match=r"n_warmup_steps, but hydra\.sweeper\.pruner is auto"):
+        check(pruner="auto", pruner_kwargs={"n_warmup_steps": 3})
+
+
 def test_an_unknown_pruner_is_refused() -> None:
     with pytest.raises(ConfigError, match="medain"):
         check(pruner="medain")
