@@ -23,7 +23,8 @@ from src.config.model import CnnConfig, TransferConfig
 from src.config.optimizer import AdamConfig, AdamWConfig, RMSpropConfig, SGDConfig
 from src.config.paths import PROJECT_ROOT
 from src.config.repository import share_structured_configs
-from src.config.run import RunConfig
+from src.config.run import FileConfig, RunConfig
+from src.config.schedule import ScheduleConfig
 from src.errors import ConfigError
 
 #: Schema names per group. A YAML file takes its types from one: `defaults: [/hydra/schema/model/cnn@_here_, _self_]`.
@@ -56,7 +57,7 @@ def register_schemas() -> None:
     share_structured_configs()
     OmegaConf.register_new_resolver("fitgap_root", lambda: str(PROJECT_ROOT), replace=True)
     store = ConfigStore.instance()
-    store.store(group="hydra/schema", name="run", node=RunConfig, provider="fitgap")
+    store.store(group="hydra/schema", name="run", node=FileConfig, provider="fitgap")
     for group, schemas in SCHEMAS.items():
         for name, schema in schemas.items():
             store.store(group=f"hydra/schema/{group}", name=name, node=schema, provider="fitgap")
@@ -69,18 +70,34 @@ def to_run_config(config: DictConfig) -> RunConfig:
         ConfigError: A value is missing or out of bounds, or two values contradict each other; all of them are listed.
         omegaconf.errors.OmegaConfBaseException: A value cannot be had at all, such as a broken interpolation.
     """
+    config = drop_schedule(config)
     unknown = [*find_unknown_keys(config)]
     if unknown:
         raise ConfigError("\n".join(unknown))
     missing = [*find_missing(config)]
     if missing:
         raise ConfigError("\n".join(missing))
-    run = OmegaConf.to_object(config)
-    assert isinstance(run, RunConfig)
+    composed = OmegaConf.to_object(config)
+    assert isinstance(composed, RunConfig)
+    run = RunConfig(**{field.name: getattr(composed, field.name) for field in dataclasses.fields(RunConfig)})
     problems = [*find_violations(run), *find_contradictions(run)]
     if problems:
         raise ConfigError("\n".join(problems))
     return run
+
+
+def drop_schedule(config: DictConfig) -> DictConfig:
+    """Returns a composed configuration without the `schedule` block of a sweep's file.
+
+    It is nothing to a run, and what it takes from the environment need not be there. A key of this name that another
+    application has stays.
+    """
+    node = config._get_node("schedule") if "schedule" in config else None
+    if not isinstance(node, DictConfig) or node._metadata.ref_type is not ScheduleConfig:
+        return config
+    config = config.copy()
+    config.schedule = None
+    return config
 
 
 def find_unknown_keys(config: DictConfig, prefix: str = "") -> Iterator[str]:

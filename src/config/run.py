@@ -9,6 +9,7 @@ from src.config.bounds import bounded
 from src.config.dataset import DatasetConfig
 from src.config.model import ModelConfig
 from src.config.optimizer import OptimizerConfig
+from src.config.schedule import ScheduleConfig
 from src.config.tracking import TrackingConfig
 from src.config.trainer import TrainerConfig
 
@@ -31,3 +32,14 @@ class RunConfig:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     recipe: str | None = None
     seed: int = bounded(0, minimum=0, maximum=2**31 - 1)
+
+
+@dataclass
+class FileConfig(RunConfig):
+    """What the files of `conf/` and `sweeps/` can say: besides a training's configuration when a sweep is started.
+
+    Attributes:
+        schedule: When the sweep starts by itself; it has nothing to do with how a training goes.
+    """
+
+    schedule: ScheduleConfig | None = None

@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.composition import drop_schedule
 from src.errors import StorageError
 from src.sweep.program import name_program
 from src.sweep.resolution import resolve
@@ -61,7 +62,7 @@ def winner_command(folder: Path | None, overrides: Sequence[str] = ()) -> str:
 
 def _resolve(config: DictConfig) -> DictConfig:
     # As a plain mapping: what is left of the schemas are their values.
-    plain = OmegaConf.create(resolve(config))
+    plain = OmegaConf.create(resolve(drop_schedule(config)))
     tracking = plain.get("tracking")
     if isinstance(tracking, DictConfig):
         for key in _PLACE_KEYS:
