@@ -1,0 +1,18 @@
+"""Fixtures for the tests of scheduled sweeps: nothing of the user's or the machine's is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the test's own for records, locks and units; no variable of the shell leaks into them."""
+    for variable in ("FITGAP_WEBHOOK", "FITGAP_OUTBOX_DIR", "MLFLOW_TRACKING_URI", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("FITGAP_SCHEDULE_DIR", str(tmp_path / "schedule"))
+    monkeypatch.setenv("FITGAP_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path
