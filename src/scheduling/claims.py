@@ -1,0 +1,222 @@
+"""Claims on GPUs: which scheduled sweep has which, which wait for them, and whose turn it is.
+
+Each claim is a file that its process holds a lock on, and says what it claims. The lock ends with the last process that
+has the file open, however that comes about: a claim whose file nobody locks any more counts for nothing, and whoever
+looks next removes it. A second lock lets one process at a time look and change something.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock
+
+from src.errors import StorageError
+
+#: Seconds for which another process may look at the claims before something is wrong with it.
+_GUARD_SECONDS = 60
+#: What a sweep claims that uses no GPU: two of them are in each other's way.
+CPU = "cpu"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sweep's claim on GPUs.
+
+    Attributes:
+        sweep: The sweep's name.
+        root: The checkout that it belongs to.
+        devices: What it has, or waits for; None is everything.
+        count: How many GPUs it waits for, where it does not matter which.
+        priority: Of several that wait, the highest goes first.
+        running: Whether it has them; else it waits.
+        since: When it began to wait, or to run, in ISO 8601.
+        until: When it ends, where something limits it.
+        ticket: What tells it from every other, and orders those of one priority.
+        pid: Its process.
+        host: Its machine.
+    """
+
+    sweep: str
+    root: str
+    devices: tuple[str, ...] | None
+    count: int | None = None
+    priority: int = 0
+    running: bool = False
+    since: str = ""
+    until: str | None = None
+    ticket: int = 0
+    pid: int = 0
+    host: str = ""
+
+    def overlaps(self, other: Claim) -> bool:
+        """Whether both cannot run at the same time: they share a device, or are the same sweep."""
+        if (self.sweep, self.root) == (other.sweep, other.root) or self.devices is None or other.devices is None:
+            return True
+        return bool(set(self.devices) & set(other.devices))
+
+    def describe(self) -> str:
+        """Returns who it is and since when, as the end of a sentence that begins with what it does."""
+        end = f", until {_clock(self.until)}" if self.until else ""
+        verb = "since" if self.running else "waiting since"
+        return f"{self.sweep} of {self.root} (process {self.pid} on {self.host}, {verb} {_clock(self.since)}{end})"
+
+    def name_devices(self) -> str:
+        """Returns what it claims, in words."""
+        if self.count is not None:
+            return f"{self.count} GPUs"
+        if self.devices is None:
+            return "all GPUs"
+        return "no GPU" if self.devices == (CPU,) else f"GPU {', '.join(self.devices)}"
+
+
+class HeldClaim:
+    """A claim of this process, whose lock it holds.
+
+    Attributes:
+        claim: The claim.
+        path: Its file.
+        descriptor: The open file; a process that inherits it holds the claim too.
+    """
+
+    def __init__(self, claim: Claim, path: Path, descriptor: int) -> None:
+        """Takes a file that is locked already."""
+        self.claim = claim
+        self.path = path
+        self.descriptor = descriptor
+
+    def write(self, claim: Claim) -> None:
+        """Replaces what the file says."""
+        self.claim = claim
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, json.dumps(asdict(claim)).encode(), 0)
+
+
+class ClaimBook:
+    """All claims of a machine."""
+
+    def __init__(self, folder: Path) -> None:
+        """Takes the folder in which they lie; it is made where it is missing.
+
+        Raises:
+            StorageError: It cannot be made or written to.
+        """
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"The folder of the locks on GPUs, {folder}, cannot be made: {error.strerror}. Choose another cache "
+                "folder with FITGAP_CACHE_DIR."
+            ) from error
+        self._guard = FileLock(folder / ".guard")
+
+    def read(self) -> list[Claim]:
+        """Returns all living claims: those that run first, then those that wait, in the order of their turn."""
+        with self._alone():
+            return self._read()
+
+    def place(self, claim: Claim) -> HeldClaim:
+        """Places a claim that waits from now on."""
+        claim = replace(
+            claim,
+            running=False,
+            since=datetime.now().astimezone().isoformat(timespec="seconds"),
+            ticket=time.time_ns(),
+            pid=os.getpid(),
+            host=platform.node(),
+        )
+        path = self.folder / f"{claim.pid}-{claim.ticket}.json"
+        with self._alone():
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            held = HeldClaim(claim, path, descriptor)
+            held.write(claim)
+        return held
+
+    def grant(self, held: HeldClaim, gpus: Sequence[str], until: str | None) -> list[Claim]:
+        """Lets a waiting claim run if nothing is in its way, and returns what is.
+
+        What runs is in its way, and so is what waits and has its turn before: otherwise a sweep that needs all GPUs
+        would wait for ever while others take one after the other.
+
+        Args:
+            held: The claim.
+            gpus: The machine's GPUs, of which a claim on a number of them gets those that are free.
+            until: When it will end.
+        """
+        claim = held.claim
+        with self._alone():
+            ahead = [
+                other
+                for other in self._read()
+                if other.ticket != claim.ticket and (other.running or _turn(other) < _turn(claim))
+            ]
+            devices = claim.devices
+            blocking = [other for other in ahead if claim.overlaps(other)]
+            if claim.count is not None:
+                # Which GPUs it gets is open: only what leaves too few of them is in its way.
+                taken = {device for other in ahead for device in other.devices or gpus}
+                free = [gpu for gpu in gpus if gpu not in taken]
+                devices = tuple(free[: claim.count])
+                same = [other for other in ahead if (other.sweep, other.root) == (claim.sweep, claim.root)]
+                blocking = same or ([] if len(devices) == claim.count else ahead)
+            if not blocking:
+                since = datetime.now().astimezone().isoformat(timespec="seconds")
+                held.write(replace(claim, devices=devices, count=None, running=True, since=since, until=until))
+            return blocking
+
+    def read_others(self, held: HeldClaim) -> list[Claim]:
+        """Returns all living claims but this one."""
+        return [claim for claim in self.read() if claim.ticket != held.claim.ticket]
+
+    def release(self, held: HeldClaim) -> None:
+        """Takes a claim back; a process that has inherited it keeps it until it ends."""
+        with self._alone():
+            os.close(held.descriptor)
+            self._read()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._guard.acquire(timeout=_GUARD_SECONDS):
+            yield
+
+    def _read(self) -> list[Claim]:
+        claims = [claim for path in self.folder.glob("*.json") if (claim := _look(path)) is not None]
+        return sorted(claims, key=lambda claim: (not claim.running, _turn(claim)))
+
+
+def _look(path: Path) -> Claim | None:
+    """Returns what a file claims; None where nobody holds it any more, and then it is removed."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["devices"] = None if values["devices"] is None else tuple(values["devices"])
+        return Claim(**values)
+    else:
+        path.unlink()
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _turn(claim: Claim) -> tuple[int, int]:
+    return -claim.priority, claim.ticket
+
+
+def _clock(moment: str | None) -> str:
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M}" if moment else "?"
