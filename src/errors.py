@@ -10,6 +10,7 @@ a traceback, and exit with the class's exit code; any other exception is a defec
     ├── TrackingError    the tracking store cannot be used, or did not take what was logged
     ├── StorageError     a file cannot be written where it has to be
     ├── StudyError       Optuna's storage or a study in it cannot be used
+    ├── ScheduleError    a scheduled sweep cannot be installed, did not start, or failed
     └── TrainingError    a training could not go on
         ├── DivergedError       the loss became NaN or infinite
         └── TrialTimeoutError   a trial took longer than it may
@@ -48,6 +49,10 @@ class StorageError(FitgapError):
 
 class StudyError(FitgapError):
     """Optuna's storage, or a study in it, cannot be used."""
+
+
+class ScheduleError(FitgapError):
+    """A scheduled sweep cannot be installed, did not start, or failed."""
 
 
 class TrainingError(FitgapError):

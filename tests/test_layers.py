@@ -30,6 +30,8 @@ FORBIDDEN = {
     "src.comparison": (*TRAINING, "src.sweep", "src.workers", "tensorflow", "keras"),
     "src.sweep": (*TRAINING, "tensorflow", "keras"),
     "src.reproduction": (*TRAINING, *SWEEPS, "src.study", "tensorflow", "keras"),
+    # It runs searches as processes of their own, and sees them from outside.
+    "src.scheduling": (*TRAINING, "src.comparison", "src.sweep.search", "src.sweep.loop", "tensorflow", "keras"),
     "src.history": ("src", "tensorflow", "keras"),
     "src.page": ("tensorflow", "keras", "PIL"),
     "src.errors": ("src",),
@@ -51,10 +53,16 @@ ALLOWED = {
 }
 
 #: Library: the one part of the program that speaks to it.
-OWNERS = {"mlflow": "src.tracking", "optuna": "src.study", "matplotlib": "src.figures", "jinja2": "src.page"}
+OWNERS = {
+    "mlflow": "src.tracking",
+    "optuna": "src.study",
+    "matplotlib": "src.figures",
+    "jinja2": "src.page",
+    "cronsim": "src.scheduling",
+}
 
 #: Entry points; each parses, calls one function and prints what came back.
-ENTRY_POINTS = ("src.train", "src.report", "src.deliver", "src.predict", "src.reproduce")
+ENTRY_POINTS = ("src.train", "src.report", "src.deliver", "src.predict", "src.reproduce", "src.schedule")
 
 #: Module of the top: all that may import it. The parts below are tied together there and know nothing of it.
 IMPORTERS = {
@@ -69,6 +77,7 @@ IMPORTERS = {
     "src.pictures": ("src.experiment", "src.recording"),
     "src.closing": ("src.recording", "src.sweep"),
     "src.reproduction": ("src.reproduce", "src.reproduction"),
+    "src.scheduling": ("src.schedule", "src.scheduling"),
     "src.console": (
         "src.experiment",
         "src.recording",

@@ -1,0 +1,242 @@
+"""One shift from its timer to its notice: what `python -m src.schedule run NAME` does."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from src.errors import FitgapError
+from src.scheduling.claims import CPU, ClaimBook
+from src.scheduling.goal import Goal, set_goal
+from src.scheduling.journal import Journal
+from src.scheduling.notice import send_notice
+from src.scheduling.places import claims_folder, sweep_folder
+from src.scheduling.search_process import Ended, run_search, search_command
+from src.scheduling.shift import (
+    COMPLETE,
+    FAILED,
+    INTERRUPTED,
+    LOST,
+    MISSED,
+    NOT_STARTED,
+    SKIPPED,
+    TIMEOUT,
+    Shift,
+)
+from src.scheduling.sweep_file import ScheduledSweep, load_sweep
+from src.scheduling.turn_taking import Turn, take_turn
+from src.scheduling.window import find_end
+from src.scheduling.zone import local_now
+from src.study.standing import Standing, read_standing
+
+#: The study's attribute that names the parent run; `src.sweep.parent` writes it.
+_PARENT_ATTRIBUTE = "fitgap.parent_run_id"
+#: Exit code of a command whose configuration was refused.
+_REFUSED = 2
+#: States of a shift that has left something to go on with.
+_UNFINISHED = (TIMEOUT, INTERRUPTED, FAILED, LOST)
+#: Characters of the log that a failure repeats.
+_TAIL = 2000
+
+
+def run_shift(name: str, overrides: Sequence[str], *, by_timer: bool, console: Console) -> Shift:
+    """Runs a scheduled sweep once, records what came of it, and tells whoever is to be told.
+
+    Args:
+        name: The sweep's name.
+        overrides: What is changed on the command line.
+        by_timer: Whether a timer has started it, perhaps late: its clock time to end at counts from when it was to
+            start, and not from now.
+        console: Where to print.
+
+    Raises:
+        ConfigError: The sweep cannot be scheduled; nobody can be told.
+        FitgapError: Something else went wrong; it has been recorded, and told.
+    """
+    sweep, started = load_sweep(name, overrides), local_now()
+    journal = Journal(sweep_folder(name))
+    shift = Shift(
+        sweep=name,
+        started=started.isoformat(timespec="microseconds"),
+        objective=sweep.objectives.names[0],
+        pid=os.getpid(),
+        host=platform.node(),
+    )
+    planned = (sweep.when.last_time(started) if by_timer else None) or started
+    try:
+        shift = _take_part(sweep, overrides, shift, planned, journal, console)
+    except FitgapError as error:
+        _close(sweep, replace(shift, state=FAILED, reason=str(error)), journal, console)
+        raise
+    return _close(sweep, shift, journal, console)
+
+
+def _take_part(
+    sweep: ScheduledSweep,
+    overrides: Sequence[str],
+    shift: Shift,
+    planned: datetime,
+    journal: Journal,
+    console: Console,
+) -> Shift:
+    now = local_now()
+    until = find_end(sweep.schedule, planned, now)
+    if until is not None and until <= now:
+        return replace(shift, state=MISSED, reason=f"It was to run from {_clock(planned)} until {_clock(until)}.")
+    with take_turn(ClaimBook(claims_folder()), sweep.name, sweep.schedule, planned, console) as turn:
+        if turn.blocking:
+            names = "; ".join(claim.describe() for claim in turn.blocking)
+            over = turn.until is not None and turn.until <= local_now()
+            state = MISSED if over and sweep.schedule.if_running == "wait" else SKIPPED
+            return replace(shift, state=state, reason=f"Its GPUs are taken: {names}.")
+        for lost in journal.close_lost():
+            console.print(f"The shift of {lost.started} is lost: its process was killed, or the machine.")
+        return _execute(sweep, overrides, shift, turn, journal, console)
+
+
+def _execute(
+    sweep: ScheduledSweep, overrides: Sequence[str], shift: Shift, turn: Turn, journal: Journal, console: Console
+) -> Shift:
+    before = journal.read()
+    standing = read_standing(sweep.storage, sweep.study, sweep.objectives)
+    goal = set_goal(
+        sweep.schedule,
+        sweep.study,
+        sweep.n_trials,
+        _find_unfinished(before, sweep),
+        0 if standing is None else standing.counted,
+        local_now(),
+    )
+    if goal.study != sweep.study:
+        standing = read_standing(sweep.storage, goal.study, sweep.objectives)
+    devices = turn.held.claim.devices
+    log = journal.name_log(datetime.fromisoformat(shift.started))
+    shift = replace(
+        shift,
+        until=None if turn.until is None else turn.until.isoformat(timespec="seconds"),
+        gpus="all" if devices is None else ",".join(devices),
+        study=goal.study,
+        begun_with=goal.begun_with,
+        n_trials=goal.n_trials,
+        counted=0 if standing is None else standing.counted,
+        log=str(log),
+    )
+    journal.write(shift)
+    console.print(f"{sweep.name}: {_announce(goal, turn)}; its log is {log}", soft_wrap=True)
+
+    def note_process(pid: int) -> None:
+        turn.held.write(replace(turn.held.claim, pid=pid))
+
+    command = search_command(sweep.name, [*overrides, *_to_overrides(goal, turn)])
+    ended = run_search(command, log, turn.until, [turn.held.descriptor], note_process)
+    after = read_standing(sweep.storage, goal.study, sweep.objectives)
+    return _judge(shift, goal, ended, standing, after, turn.until, before)
+
+
+def _find_unfinished(shifts: Sequence[Shift], sweep: ScheduledSweep) -> Goal | None:
+    """Returns what the last shift was to come to, if it did not and can be gone on with."""
+    last = next((shift for shift in reversed(shifts) if shift.goal is not None), None)
+    if last is None or last.state not in _UNFINISHED:
+        return None
+    if last.exit_code == _REFUSED and sweep.schedule.study == "new":
+        # The sweep has been changed, and its study is refused for good.
+        return None
+    return last.goal
+
+
+def _to_overrides(goal: Goal, turn: Turn) -> list[str]:
+    overrides = [f"hydra.sweeper.study_name={_quote(goal.study)}", f"hydra.sweeper.n_trials={goal.total}"]
+    if turn.until is not None:
+        overrides.append(f"hydra.sweeper.until={_quote(turn.until.isoformat(timespec='seconds'))}")
+    devices = turn.held.claim.devices
+    if devices is not None:
+        names = [] if devices == (CPU,) else devices
+        overrides.append(f"hydra.launcher.gpus=[{','.join(names)}]")
+    return overrides
+
+
+def _judge(
+    shift: Shift,
+    goal: Goal,
+    ended: Ended,
+    before: Standing | None,
+    after: Standing | None,
+    until: datetime | None,
+    earlier: Sequence[Shift],
+) -> Shift:
+    counted = 0 if after is None else after.counted
+    over = ended.out_of_time or (until is not None and until <= local_now())
+    state, reason = COMPLETE, None
+    if ended.exit_code == 0:
+        # With trials left and time too, it has ended for want of improvement.
+        state = TIMEOUT if over and counted < goal.total else COMPLETE
+    elif ended.signal is not None:
+        state = INTERRUPTED
+    elif ended.out_of_time:
+        state = TIMEOUT
+    else:
+        state, reason = FAILED, _explain(ended, shift)
+    best = after.best if after is not None else None
+    shift = replace(
+        shift,
+        state=state,
+        reason=reason,
+        exit_code=ended.exit_code,
+        counted=counted,
+        failed=(after.failed if after else 0) - (before.failed if before else 0),
+        best=best.objectives[0] if best is not None else None,
+        best_run_id=best.run_id if best is not None else None,
+        parent_run_id=str(after.attrs[_PARENT_ATTRIBUTE]) if after and _PARENT_ATTRIBUTE in after.attrs else None,
+    )
+    last = next((other for other in reversed(earlier) if other.best is not None), None)
+    if last is None or last.best is None or shift.best is None or last.objective != shift.objective:
+        return shift
+    return replace(shift, change=shift.best - last.best, compared_to=_clock(datetime.fromisoformat(last.started)))
+
+
+def _explain(ended: Ended, shift: Shift) -> str:
+    """Returns why a search failed: its error, where its log ends with one."""
+    text = Path(shift.log or "").read_text(encoding="utf-8", errors="replace")[-_TAIL:]
+    _, found, message = text.rpartition("\nError: ")
+    if not found and text.startswith("Error: "):
+        found, message = "Error: ", text.removeprefix("Error: ")
+    told = message.strip() if found else (text.strip().splitlines() or ["it printed nothing"])[-1]
+    return f"The search ended with {ended.exit_code}: {told}"
+
+
+def _close(sweep: ScheduledSweep, shift: Shift, journal: Journal, console: Console) -> Shift:
+    """Records how a shift ended, and tells whoever is to be told."""
+    shift = replace(shift, ended=local_now().isoformat(timespec="microseconds"))
+    lines = [shift.describe(), *send_notice(sweep.schedule, shift)]
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    try:
+        journal.write(shift)
+        if shift.log is not None and shift.state not in NOT_STARTED:
+            with Path(shift.log).open("a", encoding="utf-8") as log:
+                log.write("".join(f"{line}\n" for line in lines))
+    except (FitgapError, OSError) as error:
+        # What could not be written has been printed.
+        console.print(str(error), style="yellow", soft_wrap=True)
+    return shift
+
+
+def _announce(goal: Goal, turn: Turn) -> str:
+    begun = "goes on with" if goal.resumed else "starts"
+    end = "" if turn.until is None else f" until {_clock(turn.until)}"
+    return f"{begun} {goal.study}, {goal.n_trials} trials on {turn.held.claim.name_devices()}{end}"
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,212 @@
+"""The files of `sweeps/` that have a `schedule` block, composed and checked."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from src.config.bounds import find_violations
+from src.config.composition import find_missing, find_unknown_keys, register_schemas, to_run_config
+from src.config.messages import COMPOSITION_ERRORS, explain
+from src.config.paths import PROJECT_ROOT
+from src.config.schedule import ScheduleConfig
+from src.config.sweeper import SweeperConfig
+from src.errors import ConfigError, FitgapError
+from src.naming import shorten
+from src.scheduling.duration import parse_duration
+from src.scheduling.places import check_name
+from src.scheduling.when import When, parse_when
+from src.scheduling.window import parse_clock
+from src.study.address import resolve_storage
+from src.study.objective import Objectives, parse_objectives
+from src.sweep.request import read_request
+from src.sweep.settings import to_sweeper_config
+from src.workers.gpus import find_gpus
+
+SWEEPS = PROJECT_ROOT / "sweeps"
+
+
+@dataclass(frozen=True)
+class ScheduledSweep:
+    """A sweep that starts by itself.
+
+    Attributes:
+        name: Name of its file, without the ending.
+        schedule: Its block.
+        when: The moments at which it starts.
+        study: Name of its study, as it is by hand.
+        n_trials: Trials of each arm.
+        storage: URL of the storage of its studies.
+        objectives: What its trials are ranked by.
+        tracking_uri: Where its runs are recorded, as configured.
+    """
+
+    name: str
+    schedule: ScheduleConfig
+    when: When
+    study: str
+    n_trials: int
+    storage: str
+    objectives: Objectives
+    tracking_uri: str | None
+
+
+def list_names() -> list[str]:
+    """Returns the names of the sweeps whose own file has a `schedule` block.
+
+    One that a file takes over from another by its defaults does not count: the sweep would start twice.
+    """
+    return [path.stem for path in sorted(SWEEPS.glob("*.yaml")) if _has_block(path)]
+
+
+def load_sweep(name: str, overrides: Sequence[str] = ()) -> ScheduledSweep:
+    """Composes a sweep and checks that it can be scheduled.
+
+    Args:
+        name: Name of its file, without the ending.
+        overrides: What is changed on the command line; lists of arms are left to the search.
+
+    Raises:
+        ConfigError: There is no such sweep, it has no block, or something in it is not allowed.
+    """
+    names = [path.stem for path in sorted(SWEEPS.glob("*.yaml"))]
+    if name not in names:
+        raise ConfigError(f"There is no sweeps/{name}.yaml. There are: {', '.join(names)}.")
+    try:
+        return _load(check_name(name), overrides)
+    except (FitgapError, *COMPOSITION_ERRORS) as error:
+        reason = str(error) if isinstance(error, FitgapError) else explain(error)
+        raise ConfigError(f"sweeps/{name}.yaml cannot be scheduled:\n{reason}") from error
+
+
+def _load(name: str, overrides: Sequence[str]) -> ScheduledSweep:
+    register_schemas()
+    with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
+        parser = OverridesParser.create()
+        single = [
+            text
+            for text, parsed in zip(overrides, parser.parse_overrides(list(overrides)), strict=True)
+            if not parsed.is_sweep_override()
+        ]
+        config = compose("train", overrides=[f"sweeps={name}", *single], return_hydra_config=True)
+        sweeper: dict[str, Any] = OmegaConf.to_container(config.hydra.sweeper, resolve=True)  # type: ignore[assignment]
+    sweeper.pop("_target_", None)
+    settings = to_sweeper_config(sweeper)
+    schedule = _to_schedule(config)
+    problems = [*_find_problems(schedule), *_find_conflicts(schedule, settings)]
+    if not read_request([], settings, parser).searched and not settings.seeds:
+        problems.append(
+            "It searches nothing, and a grid can neither be ended in time nor gone on with. Give a key an interval in "
+            "hydra.sweeper.params, or hydra.sweeper.seeds."
+        )
+    if problems:
+        raise ConfigError("\n".join(problems))
+    # `hydra` is no part of a run.
+    run = to_run_config(_without_hydra(config))
+    return ScheduledSweep(
+        name=name,
+        schedule=schedule,
+        when=parse_when(str(schedule.when)),
+        study=settings.study_name or f"{run.tracking.experiment}/{shorten(name)}",
+        n_trials=settings.n_trials,
+        storage=resolve_storage(settings.storage, PROJECT_ROOT),
+        objectives=parse_objectives(settings.objective, settings.direction, settings.constraints),
+        tracking_uri=run.tracking.uri,
+    )
+
+
+def _to_schedule(config: DictConfig) -> ScheduleConfig:
+    node = config._get_node("schedule")
+    if not isinstance(node, DictConfig) or node._is_none():
+        raise ConfigError("It has no schedule block. docs/gpu-box.md says what to write.")
+    problems = [*find_unknown_keys(node, prefix="schedule."), *find_missing(node)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    schedule = OmegaConf.to_object(node)
+    assert isinstance(schedule, ScheduleConfig)
+    return schedule
+
+
+def _find_problems(schedule: ScheduleConfig) -> list[str]:
+    problems = [*find_violations(schedule, prefix="schedule.")]
+    if schedule.when is None:
+        problems.append("schedule.when has no default and must be given, such as '30 22 * * 1-5'.")
+    if schedule.until is not None and schedule.time_limit is not None:
+        problems.append("schedule.until and schedule.time_limit both say when it ends. Leave one of them out.")
+    checks = [
+        (schedule.when, parse_when),
+        (schedule.until, parse_clock),
+        (schedule.time_limit, lambda text: parse_duration(text, "schedule.time_limit")),
+        (schedule.webhook, _check_webhook),
+        (schedule.command, _check_command),
+    ]
+    for value, check in checks:
+        if value is not None:
+            problems += _complaints(check, value)
+    if not isinstance(schedule.gpus, int) or isinstance(schedule.gpus, bool):
+        # Whether there are as many as a number says shows when it starts, on the machine where it does.
+        problems += [text.replace("hydra.launcher.", "schedule.") for text in _complaints(_check_gpus, schedule.gpus)]
+    elif schedule.gpus < 0:
+        problems.append(f"schedule.gpus must be auto, a number, or a list such as [0,1], but got {schedule.gpus}.")
+    return problems
+
+
+def _find_conflicts(schedule: ScheduleConfig, settings: SweeperConfig) -> list[str]:
+    if schedule.study == "grow" and settings.timeout is not None:
+        return [
+            "schedule.study=grow and hydra.sweeper.timeout do not go together: that time is a total of the study, used "
+            "up once and for all. Limit each night with schedule.until or schedule.time_limit."
+        ]
+    return []
+
+
+def _complaints(check: Any, value: Any) -> list[str]:
+    try:
+        check(value)
+    except ConfigError as error:
+        return [str(error)]
+    return []
+
+
+def _check_gpus(asked: Any) -> None:
+    if asked != "auto":
+        find_gpus(asked)
+
+
+def _check_webhook(address: str) -> None:
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError("schedule.webhook must be an address that begins with https:// or http:// and names a host.")
+
+
+def _check_command(command: str) -> None:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ConfigError(f"schedule.command cannot be divided into words: {command!r} ({error}).") from error
+    if not words:
+        raise ConfigError("schedule.command is empty. Name a program, or leave it out.")
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
+    copy = OmegaConf.create(config)
+    OmegaConf.set_struct(copy, False)
+    copy.pop("hydra", None)
+    return copy
+
+
+def _has_block(path: Path) -> bool:
+    try:
+        content = OmegaConf.load(path)
+    except Exception:
+        # Whoever names it is told what is wrong with it.
+        return False
+    return isinstance(content, DictConfig) and "schedule" in content

@@ -1,0 +1,310 @@
+"""Shifts from their start to their notice: what is run, recorded and told; real searches run in one of the tests."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from src.config.paths import PROJECT_ROOT
+from src.errors import ConfigError, StudyError
+from src.scheduling import execution
+from src.scheduling.claims import Claim, ClaimBook
+from src.scheduling.execution import run_shift
+from src.scheduling.journal import Journal
+from src.scheduling.places import claims_folder, sweep_folder
+from src.scheduling.search_process import Ended
+from src.scheduling.shift import Shift
+from src.scheduling.zone import local_now
+from src.study.standing import Standing
+from src.study.view import TrialView
+from tests.sweep.site import wait_until
+
+
+@dataclass
+class Searches:
+    """Searches that take no time: what each was asked, and how the next of them ends.
+
+    Attributes:
+        commands: What they were started with.
+        counted: Trials that each study has.
+        adds: Trials that the next one adds; None is all that are missing.
+        ended: How the next one ends.
+        value: The best value that it comes to.
+        prints: What it prints.
+    """
+
+    commands: list[list[str]] = field(default_factory=list)
+    counted: dict[str, int] = field(default_factory=dict)
+    adds: int | None = None
+    ended: Ended = field(default_factory=lambda: Ended(0, None, False))
+    value: float = 0.5
+    prints: str = ""
+
+    def given(self, key: str) -> str:
+        """Returns what the last one was given for a key of the sweeper."""
+        values = [word.partition("=")[2] for word in self.commands[-1] if word.startswith(f"hydra.sweeper.{key}=")]
+        return values[-1].strip("'") if values else ""
+
+    def run(self, command: Sequence[str], log: Path, until: datetime | None, descriptors: Any, begun: Any) -> Ended:
+        self.commands.append(list(command))
+        begun(os.getpid())
+        log.write_text(self.prints, encoding="utf-8")
+        study, total = self.given("study_name"), int(self.given("n_trials"))
+        before = self.counted.get(study, 0)
+        self.counted[study] = total if self.adds is None else before + self.adds
+        return self.ended
+
+    def read(self, url: str, name: str, objectives: Any) -> Standing | None:
+        if name not in self.counted:
+            return None
+        counted = self.counted[name]
+        best = TrialView(0, 0, "complete", {}, (self.value,), {}, "run", None, None, 1, None, True, 1.0, 1.0, {}, None)
+        return Standing(counted, counted, 0, 0, best if counted else None, {"fitgap.parent_run_id": "parent"})
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> Searches:
+    made_up = Searches()
+    monkeypatch.setattr(execution, "run_search", made_up.run)
+    monkeypatch.setattr(execution, "read_standing", made_up.read)
+    # Nights that take no time would all be the same one.
+    moments = (local_now() + timedelta(seconds=seconds) for seconds in itertools.count())
+    monkeypatch.setattr(execution, "local_now", lambda: next(moments))
+    return made_up
+
+
+def run(*overrides: str, by_timer: bool = False) -> Shift:
+    console = Console(file=io.StringIO(), width=200)
+    return run_shift("nightly", [*overrides, "hydra.sweeper.n_trials=16"], by_timer=by_timer, console=console)
+
+
+def journal() -> list[Shift]:
+    return Journal(sweep_folder("nightly")).read()
+
+
+def test_a_study_grows_night_by_night_and_is_compared_with_the_last(searches: Searches) -> None:
+    first = run()
+    assert (first.state, first.new_trials, first.best, first.change) == ("complete", 16, 0.5, None)
+    assert searches.given("n_trials") == "16"
+    searches.value = 0.75
+    second = run()
+    assert searches.given("n_trials") == "32"
+    assert (second.study, second.new_trials, second.change) == ("digits/nightly", 16, 0.25)
+    assert second.parent_run_id == "parent"
+    assert journal() == [first, second]
+    assert second.describe() in Path(second.log or "").read_text()
+
+
+def test_a_new_study_has_a_name_of_its_own(searches: Searches) -> None:
+    first = run("schedule.study=new")
+    second = run("schedule.study=new")
+    assert first.study != second.study
+    assert searches.given("n_trials") == "16"
+
+
+def test_what_was_not_finished_is_gone_on_with(searches: Searches) -> None:
+    searches.adds, searches.ended = 5, Ended(143, None, out_of_time=True)
+    first = run("schedule.study=new")
+    assert (first.state, first.new_trials) == ("timeout", 5)
+    searches.adds, searches.ended = None, Ended(0, None, False)
+    second = run("schedule.study=new")
+    assert (second.study, searches.given("n_trials"), second.state) == (first.study, "16", "complete")
+    assert run("schedule.study=new").study != first.study
+
+
+def test_it_ends_by_the_clock_and_the_search_is_told_when(searches: Searches) -> None:
+    soon = local_now() + timedelta(hours=2)
+    shift = run(f"schedule.until='{soon:%H:%M}'")
+    assert shift.until == soon.replace(second=0, microsecond=0).isoformat(timespec="seconds")
+    assert searches.given("until") == shift.until
+
+
+def test_gpus_are_passed_on_to_the_search(searches: Searches) -> None:
+    assert "hydra.launcher.gpus" not in str(run() and searches.commands)
+    run("schedule.gpus=[1,GPU-5]")
+    assert "hydra.launcher.gpus=[1,GPU-5]" in searches.commands[-1]
+    assert run("schedule.gpus=0").gpus == "cpu"
+    assert "hydra.launcher.gpus=[]" in searches.commands[-1]
+
+
+ENDS = {
+    "it failed": (Ended(1, None, False), 3, "failed", "ended with 1: The disk is full."),
+    "it was killed": (Ended(-9, None, False), 3, "failed", "ended with -9: "),
+    "it was interrupted": (Ended(130, 2, False), 3, "interrupted", ""),
+    "its patience ended": (Ended(0, None, False), 3, "complete", ""),
+}
+
+
+@pytest.mark.parametrize(("ended", "adds", "state", "reason"), ENDS.values(), ids=ENDS)
+def test_how_a_search_ended_is_what_became_of_the_shift(
+    ended: Ended, adds: int, state: str, reason: str, searches: Searches
+) -> None:
+    searches.ended, searches.adds, searches.prints = ended, adds, "bla\nError: The disk is full.\n"
+    shift = run()
+    assert (shift.state, shift.exit_code, shift.counted) == (state, ended.exit_code, 3)
+    assert reason in (shift.reason or "")
+    assert bool(shift.reason) == bool(reason)
+
+
+def test_a_study_that_refuses_to_go_on_is_left_where_new_ones_begin(searches: Searches) -> None:
+    searches.adds, searches.ended = 5, Ended(143, None, out_of_time=True)
+    first = run("schedule.study=new")
+    searches.adds, searches.ended = 0, Ended(2, None, False)
+    assert run("schedule.study=new").study == first.study
+    assert run("schedule.study=new").study != first.study
+
+
+def test_a_timer_that_comes_after_the_end_starts_nothing(searches: Searches) -> None:
+    now = local_now()
+    hour, minute = (now - timedelta(minutes=3)).hour, (now - timedelta(minutes=3)).minute
+    overrides = [f"schedule.when='{minute} {hour} * * *'", f"schedule.until='{now - timedelta(minutes=1):%H:%M}'"]
+    shift = run(*overrides, by_timer=True)
+    assert (shift.state, searches.commands, shift.is_trouble) == ("missed", [], True)
+    assert journal() == [shift]
+    # By hand it is wanted now.
+    assert run(*overrides).state == "complete"
+
+
+@pytest.fixture
+def taken() -> Iterator[Claim]:
+    """Another sweep has all GPUs."""
+    book = ClaimBook(claims_folder())
+    held = book.place(Claim("other", "/there", None))
+    book.grant(held, [], None)
+    yield held.claim
+    book.release(held)
+
+
+def test_a_sweep_that_does_not_wait_is_skipped_and_says_who_was_in_its_way(taken: Claim, searches: Searches) -> None:
+    shift = run("schedule.if_running=skip")
+    assert (shift.state, searches.commands, shift.is_trouble) == ("skipped", [], False)
+    assert (shift.reason or "").startswith(f"Its GPUs are taken: other of /there (process {os.getpid()} on ")
+
+
+def test_a_sweep_that_waits_until_its_time_is_over_has_missed_it(taken: Claim, searches: Searches) -> None:
+    shift = run("schedule.until=null", "schedule.time_limit=8h", "schedule.if_running=skip")
+    assert shift.state == "skipped"
+    assert [claim.sweep for claim in ClaimBook(claims_folder()).read()] == ["other"]
+
+
+def test_a_shift_whose_process_was_killed_is_lost_at_the_next_look_and_gone_on_with(searches: Searches) -> None:
+    started = "2026-11-25T22:30:00.000000+01:00"
+    dead = Shift("nightly", started, study="digits/nightly", begun_with=16, n_trials=16, counted=16)
+    Journal(sweep_folder("nightly")).write(dead)
+    searches.counted["digits/nightly"] = 20
+    run()
+    assert searches.given("n_trials") == "32"
+    assert [shift.state for shift in journal()] == ["lost", "complete"]
+
+
+def test_what_goes_wrong_before_the_search_is_recorded_and_told(
+    searches: Searches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(url: str, name: str, objectives: Any) -> Standing | None:
+        raise StudyError("The storage is away.")
+
+    monkeypatch.setattr(execution, "read_standing", refuse)
+    with pytest.raises(StudyError, match="The storage is away"):
+        run(f"schedule.command='{shutil.which('tee')} {tmp_path / 'notice'}'")
+    (shift,) = journal()
+    assert (shift.state, shift.reason, shift.is_trouble) == ("failed", "The storage is away.", True)
+    assert json.loads((tmp_path / "notice").read_text())["trouble"] is True
+    assert ClaimBook(claims_folder()).read() == []
+
+
+def test_a_block_that_is_wrong_starts_nothing(searches: Searches) -> None:
+    with pytest.raises(ConfigError, match=r"sweeps/nightly\.yaml cannot be scheduled"):
+        run("schedule.until=late")
+    assert searches.commands == []
+
+
+#: Trainings of a second.
+TINY = [
+    "dataset.num_train=120",
+    "dataset.num_val=60",
+    "dataset.num_test=40",
+    "dataset.num_train_eval=60",
+    "dataset.image_size=16",
+    "model.conv_filters=[4]",
+    "model.dense_units=[8]",
+    "trainer.precision=float32",
+    "tracking.log_model=false",
+]
+
+
+class Box:
+    """A machine on which the shipped sweep, shrunk, is run by the command."""
+
+    def __init__(self, folder: Path, cache_dir: Path) -> None:
+        self.folder = folder
+        self.overrides = [
+            *TINY,
+            f"dataset.cache_dir={cache_dir}",
+            f"tracking.uri=sqlite:///{folder / 'mlflow.db'}",
+            f"hydra.sweeper.storage=sqlite:///{folder / 'optuna.db'}",
+            f"hydra.sweep.dir={folder / 'output'}",
+            f"schedule.command='{shutil.which('tee')} {folder / 'notice'}'",
+        ]
+
+    def start(self, *overrides: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "src.schedule", "run", "nightly", *self.overrides, *overrides],
+            cwd=PROJECT_ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+@pytest.fixture
+def box(tmp_path: Path, cache_dir: Path, migrated_database: Path) -> Box:
+    shutil.copy(migrated_database, tmp_path / "mlflow.db")
+    return Box(tmp_path, cache_dir)
+
+
+def test_the_shipped_sweep_runs_is_recorded_and_tells(box: Box) -> None:
+    process = box.start("trainer.epochs=1", "hydra.sweeper.n_trials=1")
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    assert "nightly: complete, 1 of 1 trials in " in output
+    (shift,) = journal()
+    notice = json.loads((box.folder / "notice").read_text())
+    assert notice["parent_run_id"] == shift.parent_run_id
+    assert notice["best"] == shift.best is not None
+    assert shift.parent_run_id in Path(shift.log or "").read_text()
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_told_to_end_closes_its_books_and_goes_on_next_time(box: Box) -> None:
+    command = ("trainer.epochs=60", "hydra.sweeper.n_trials=2", "hydra.sweeper.pruner=none")
+    process = box.start(*command)
+    assert process.stdout is not None
+    log = Path(process.stdout.readline().rpartition("its log is ")[2].strip())
+    wait_until(lambda: "parent run" in log.read_text(), "the search has begun")
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 130, output
+    assert "digits/nightly: interrupted" in log.read_text()
+    assert journal()[-1].state == "interrupted"
+    assert ClaimBook(claims_folder()).read() == []
+
+    process = box.start("trainer.epochs=60", *command[1:])
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, output
+    first, second = journal()
+    assert (second.state, second.study, second.counted) == ("complete", first.study, 2)
+    assert second.parent_run_id == first.parent_run_id
