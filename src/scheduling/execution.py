@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ def run_shift(name: str, overrides: Sequence[str], *, by_timer: bool, console: C
 
     Raises:
         ConfigError: The sweep cannot be scheduled; nobody can be told.
-        FitgapError: Something else went wrong; it has been recorded, and told.
+        Exception: Something else went wrong; it has been recorded, and told.
     """
     sweep, started = load_sweep(name, overrides), local_now()
     journal = Journal(sweep_folder(name))
@@ -71,8 +72,9 @@ def run_shift(name: str, overrides: Sequence[str], *, by_timer: bool, console: C
     planned = (sweep.when.last_time(started) if by_timer else None) or started
     try:
         shift = _take_part(sweep, overrides, shift, planned, journal, console)
-    except FitgapError as error:
-        _close(sweep, replace(shift, state=FAILED, reason=str(error)), journal, console)
+    except Exception as error:
+        # Also a defect, or a disk that is full: somebody waits for the result.
+        _close(sweep, replace(shift, state=FAILED, reason=str(error) or type(error).__name__), journal, console)
         raise
     return _close(sweep, shift, journal, console)
 
@@ -136,7 +138,11 @@ def _execute(
     command = search_command(sweep.name, [*overrides, *_to_overrides(goal, turn)])
     ended = run_search(command, log, turn.until, [turn.held.descriptor], note_process)
     after = read_standing(sweep.storage, goal.study, sweep.objectives)
-    return _judge(shift, goal, ended, standing, after, turn.until, before)
+    shift = replace(_judge(shift, goal, ended, standing, after, turn.until, before), ended=_now())
+    # As long as no other shift of the sweep can begin; where it cannot be written, that is told at the end.
+    with contextlib.suppress(FitgapError):
+        journal.write(shift)
+    return shift
 
 
 def _find_unfinished(shifts: Sequence[Shift], sweep: ScheduledSweep) -> Goal | None:
@@ -212,7 +218,7 @@ def _explain(ended: Ended, shift: Shift) -> str:
 
 def _close(sweep: ScheduledSweep, shift: Shift, journal: Journal, console: Console) -> Shift:
     """Records how a shift ended, and tells whoever is to be told."""
-    shift = replace(shift, ended=local_now().isoformat(timespec="microseconds"))
+    shift = replace(shift, ended=shift.ended or _now())
     lines = [shift.describe(), *send_notice(sweep.schedule, shift)]
     for line in lines:
         console.print(line, soft_wrap=True)
@@ -231,6 +237,10 @@ def _announce(goal: Goal, turn: Turn) -> str:
     begun = "goes on with" if goal.resumed else "starts"
     end = "" if turn.until is None else f" until {_clock(turn.until)}"
     return f"{begun} {goal.study}, {goal.n_trials} trials on {turn.held.claim.name_devices()}{end}"
+
+
+def _now() -> str:
+    return local_now().isoformat(timespec="microseconds")
 
 
 def _clock(moment: datetime) -> str:

@@ -56,22 +56,23 @@ def run_search(
         begun: Called with its process id.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=PROJECT_ROOT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=tuple(descriptors),
-            # Ctrl-C on a terminal would reach it twice, and twice means at once.
-            start_new_session=True,
-        )
-    with _pass_on_signals(process) as received:
+    with _passing_on_signals() as relay:
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=PROJECT_ROOT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=tuple(descriptors),
+                # Ctrl-C on a terminal would reach it twice, and twice means at once.
+                start_new_session=True,
+            )
+        relay.attach(process)
         begun(process.pid)
         out_of_time = _wait(process, until)
-    return Ended(process.returncode, received[-1] if received else None, out_of_time)
+    return Ended(process.returncode, relay.received[-1] if relay.received else None, out_of_time)
 
 
 def _wait(process: subprocess.Popen[bytes], until: datetime | None) -> bool:
@@ -88,19 +89,33 @@ def _wait(process: subprocess.Popen[bytes], until: datetime | None) -> bool:
         return out_of_time
 
 
-@contextmanager
-def _pass_on_signals(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    received: list[int] = []
+class _Relay:
+    """Passes signals on to a process; those that come before it is there, as soon as it is."""
 
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        # Only while it has not been waited for: another process may have its number afterwards.
-        if process.returncode is None:
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def attach(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        for number in tuple(self.received):
             process.send_signal(number)
 
-    before: dict[int, Any] = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        self.received.append(number)
+        # Once it has been waited for, another process may have its number: then nothing is sent.
+        if self._process is not None:
+            self._process.send_signal(number)
+
+
+@contextmanager
+def _passing_on_signals() -> Iterator[_Relay]:
+    relay = _Relay()
+    before: dict[int, Any] = {
+        number: signal.signal(number, relay.receive) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        yield received
+        yield relay
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

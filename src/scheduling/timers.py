@@ -15,7 +15,7 @@ from src.errors import ScheduleError
 from src.scheduling.sweep_file import ScheduledSweep
 
 #: Variables of the shell that a timer's sweep needs as the sweep by hand does, besides all that begin with FITGAP_.
-_VARIABLES = ("MLFLOW_TRACKING_URI", "CUDA_VISIBLE_DEVICES", "KERAS_HOME", "HTTPS_PROXY", "NO_PROXY")
+_VARIABLES = ("MLFLOW_TRACKING_URI", "CUDA_VISIBLE_DEVICES", "KERAS_HOME", "LD_LIBRARY_PATH", "HTTPS_PROXY", "NO_PROXY")
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.scheduling.box import Box
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +19,11 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FITGAP_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return tmp_path
+
+
+@pytest.fixture
+def box(tmp_path: Path, cache_dir: Path, migrated_database: Path) -> Iterator[Box]:
+    """A folder in which the shipped sweep, shrunk, is run by the command."""
+    box = Box(tmp_path, cache_dir, migrated_database)
+    yield box
+    box.close()

@@ -8,8 +8,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +17,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from src.config.paths import PROJECT_ROOT
 from src.errors import ConfigError, StudyError
 from src.scheduling import execution
 from src.scheduling.claims import Claim, ClaimBook
@@ -31,6 +28,7 @@ from src.scheduling.shift import Shift
 from src.scheduling.zone import local_now
 from src.study.standing import Standing
 from src.study.view import TrialView
+from tests.scheduling.box import Box
 from tests.sweep.site import wait_until
 
 
@@ -226,54 +224,21 @@ def test_what_goes_wrong_before_the_search_is_recorded_and_told(
     assert ClaimBook(claims_folder()).read() == []
 
 
+def test_a_defect_is_recorded_too(searches: Searches, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> Ended:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(execution, "run_search", fail)
+    with pytest.raises(OSError, match="No space"):
+        run()
+    (shift,) = journal()
+    assert (shift.state, shift.reason) == ("failed", "[Errno 28] No space left on device")
+
+
 def test_a_block_that_is_wrong_starts_nothing(searches: Searches) -> None:
     with pytest.raises(ConfigError, match=r"sweeps/nightly\.yaml cannot be scheduled"):
         run("schedule.until=late")
     assert searches.commands == []
-
-
-#: Trainings of a second.
-TINY = [
-    "dataset.num_train=120",
-    "dataset.num_val=60",
-    "dataset.num_test=40",
-    "dataset.num_train_eval=60",
-    "dataset.image_size=16",
-    "model.conv_filters=[4]",
-    "model.dense_units=[8]",
-    "trainer.precision=float32",
-    "tracking.log_model=false",
-]
-
-
-class Box:
-    """A machine on which the shipped sweep, shrunk, is run by the command."""
-
-    def __init__(self, folder: Path, cache_dir: Path) -> None:
-        self.folder = folder
-        self.overrides = [
-            *TINY,
-            f"dataset.cache_dir={cache_dir}",
-            f"tracking.uri=sqlite:///{folder / 'mlflow.db'}",
-            f"hydra.sweeper.storage=sqlite:///{folder / 'optuna.db'}",
-            f"hydra.sweep.dir={folder / 'output'}",
-            f"schedule.command='{shutil.which('tee')} {folder / 'notice'}'",
-        ]
-
-    def start(self, *overrides: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "src.schedule", "run", "nightly", *self.overrides, *overrides],
-            cwd=PROJECT_ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-
-@pytest.fixture
-def box(tmp_path: Path, cache_dir: Path, migrated_database: Path) -> Box:
-    shutil.copy(migrated_database, tmp_path / "mlflow.db")
-    return Box(tmp_path, cache_dir)
 
 
 def test_the_shipped_sweep_runs_is_recorded_and_tells(box: Box) -> None:
@@ -286,6 +251,19 @@ def test_the_shipped_sweep_runs_is_recorded_and_tells(box: Box) -> None:
     assert notice["parent_run_id"] == shift.parent_run_id
     assert notice["best"] == shift.best is not None
     assert shift.parent_run_id in Path(shift.log or "").read_text()
+
+
+def test_a_sweep_that_waits_says_for_whom_and_leaves_nothing_when_it_is_told_to_end(taken: Claim, box: Box) -> None:
+    process = box.start()
+    assert process.stdout is not None
+    told = process.stdout.readline()
+    assert told.startswith(f"Waiting for all GPUs. In the way: other of /there (process {os.getpid()} on ")
+    assert [claim.sweep for claim in ClaimBook(claims_folder()).read()] == ["other", "nightly"]
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (143, "")
+    assert [claim.sweep for claim in ClaimBook(claims_folder()).read()] == ["other"]
+    assert journal() == []
 
 
 @pytest.mark.slow
