@@ -286,3 +286,26 @@ def test_a_sweep_that_is_told_to_end_closes_its_books_and_goes_on_next_time(box:
     first, second = journal()
     assert (second.state, second.study, second.counted) == ("complete", first.study, 2)
     assert second.parent_run_id == first.parent_run_id
+
+
+@pytest.mark.slow
+def test_after_a_power_cut_the_next_shift_goes_on_with_what_is_lost(box: Box) -> None:
+    command = ("trainer.epochs=60", "hydra.sweeper.n_trials=1", "hydra.sweeper.pruner=none")
+    process = box.start(*command)
+    assert process.stdout is not None
+    log = Path(process.stdout.readline().rpartition("its log is ")[2].strip())
+    wait_until(lambda: "parent run" in log.read_text(), "the search has begun")
+    process.kill()
+    process.wait()
+    # The search is still there, and so is its claim.
+    (claim,) = ClaimBook(claims_folder()).read()
+    assert claim.pid != process.pid
+    os.killpg(claim.pid, signal.SIGKILL)
+    wait_until(lambda: not ClaimBook(claims_folder()).read(), "the claim has ended with its last process")
+
+    process = box.start("trainer.epochs=60", *command[1:])
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    lost, second = journal()
+    assert (lost.state, second.state, second.counted) == ("lost", "complete", 1)
+    assert (second.study, second.parent_run_id is not None) == (lost.study, True)
