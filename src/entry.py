@@ -79,7 +79,7 @@ def run_command(command: Callable[[], object]) -> None:
             command()
     except KeyboardInterrupt:
         sys.exit(TERMINATED if terminated.is_set() else INTERRUPTED)
-    except (FitgapError, OSError, ValueError, *COMPOSITION_ERRORS) as error:
+    except (FitgapError, OSError, ValueError, AssertionError, *COMPOSITION_ERRORS) as error:
         known = describe_error(error)
         if known is None or wants_traceback:
             raise

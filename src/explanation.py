@@ -21,6 +21,11 @@ def describe_error(error: BaseException) -> str | None:
         return explain(error)
     if isinstance(error, ValueError) and str(error).startswith("Config group override must be"):
         return f"A group cannot be set to nothing; name one of its options. {error}."
+    if _sets_key_of_nothing(error):
+        return (
+            "An override sets a key of a block that is null here, such as schedule.when without a file of sweeps/ that "
+            "has a schedule block. Choose such a file with sweeps=NAME, or leave the override out."
+        )
     failure = find_storage_failure(error)
     if failure is None:
         return None
@@ -37,9 +42,16 @@ def exit_code(error: BaseException) -> int:
     """Returns the exit code for an error: 2 for a wrong configuration, as for wrong arguments, else 1."""
     if isinstance(error, FitgapError):
         return error.exit_code
+    if _sets_key_of_nothing(error):
+        return ConfigError.exit_code
     if find_storage_failure(error) is None and isinstance(error, (*COMPOSITION_ERRORS, ValueError)):
         return ConfigError.exit_code
     return 1
+
+
+def _sets_key_of_nothing(error: BaseException) -> bool:
+    """Whether OmegaConf was to set a key where there is no mapping, which it only asserts."""
+    return isinstance(error, AssertionError) and str(error) == "Unexpected type for root: NoneType"
 
 
 def find_storage_failure(error: BaseException) -> OSError | None:

@@ -56,6 +56,10 @@ WRONG = {
         ["-m", "recipe=A1,C1"],
         "recipe=C1: dataset.url has no default and must be given: dataset.url=…, or FITGAP_DOGS_VS_CATS in the",
     ),
+    "a key of a block that is not there is told where the block is": (
+        ["schedule.when=daily"],
+        "An override sets a key of a block that is null here, such as schedule.when without a file of sweeps/ that",
+    ),
     "an appended key is unknown too": (["+model.drop=1"], "Unknown key 'model.drop'. Did you mean 'dropout'?"),
     "a word for a number is refused with both": (
         ["model.dropout=much"],
