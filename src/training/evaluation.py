@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from src.data.split import Split
 from src.training.inference import can_compile, compile_inference
-from src.training.pipeline import load_batches
+from src.training.pipeline import load_ahead, load_batches
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +40,14 @@ def evaluate_split(infer: Callable[[tf.Tensor], tf.Tensor], split: Split, *, bat
         split: The images, or the features.
         batch_size: How many at a time.
     """
-    # A GPU computes while the next batch is loaded: nothing waits for it before all have been handed over.
-    parts = [infer(batch) for batch in load_batches(split, batch_size)]
-    logits = np.concatenate([np.asarray(part) for part in parts])
-    return measure_logits(logits, split.labels)
+    parts: list[np.ndarray] = []
+    ahead: tf.Tensor | None = None
+    for batch in load_ahead(load_batches(split, batch_size)):
+        # A GPU computes while this goes on; to hand it all batches at once would fill its memory.
+        ahead, before = infer(batch), ahead
+        if before is not None:
+            parts.append(np.asarray(before))
+    return measure_logits(np.concatenate([*parts, np.asarray(ahead)]), split.labels)
 
 
 def measure_logits(logits: np.ndarray, labels: np.ndarray) -> Evaluation:
