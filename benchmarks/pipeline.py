@@ -200,12 +200,13 @@ def _prepare_steps(
     )
     labels = generator.integers(0, num_classes, batch_size, dtype=np.int32)
     batch, learning_rate = StepBatches(0, images, encode_labels(labels, head)[None]), np.array([1e-3], np.float32)
-    program.take_steps(batch, learning_rate)
+    number = np.zeros(1, np.int32)
+    program.take_steps(batch, learning_rate, number)
 
     def measure() -> float:
         start, count = time.perf_counter(), 0
         while time.perf_counter() - start < SECONDS:
-            program.take_steps(batch, learning_rate)
+            program.take_steps(batch, learning_rate, number)
             count += batch_size
         return count / (time.perf_counter() - start)
 

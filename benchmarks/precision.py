@@ -67,12 +67,13 @@ def prepare(precision: str) -> Callable[[], float]:
     images = generator.integers(0, 256, (1, BATCH_SIZE, SIZE, SIZE, 3), dtype=np.uint8)
     batch = StepBatches(0, images, generator.integers(0, 2, (1, BATCH_SIZE), dtype=np.int32))
     learning_rate = np.array([1e-3], np.float32)
-    program.take_steps(batch, learning_rate)
+    number = np.zeros(1, np.int32)
+    program.take_steps(batch, learning_rate, number)
 
     def measure() -> float:
         start = time.perf_counter()
         for _ in range(STEPS):
-            program.take_steps(batch, learning_rate)
+            program.take_steps(batch, learning_rate, number)
         return STEPS * BATCH_SIZE / (time.perf_counter() - start)
 
     return measure

@@ -47,7 +47,7 @@ def name_state(error: BaseException) -> str:
         for kind in type(link).__mro__:
             if kind.__name__ in _STATES:
                 return _STATES[kind.__name__]
-    # TensorFlow turns what is raised within its callbacks into errors of its own.
+    # Libraries turn what is raised within their callbacks into errors of their own.
     return TIMEOUT if has_rung() else FAILED
 
 

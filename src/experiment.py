@@ -140,9 +140,7 @@ def _train(
     precision = choose_precision(config.trainer.precision)
     # Only the trials of a sweep follow each other in one process.
     keeper = _KEEPER if config.tracking.parent_run_id is not None else ProgramKeeper()
-    keeper.release_unless(
-        describe_shape(config, image_size=dataset.image_size, num_classes=dataset.num_classes, precision=precision)
-    )
+    keeper.release_unless(describe_shape(config, dataset, precision))
     begin_run(seed=config.seed, precision=precision, deterministic=config.trainer.deterministic)
     network = build_network(config.model, dataset.image_size, dataset.num_classes)
     plan = plan_features(config, network)

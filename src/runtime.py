@@ -169,6 +169,13 @@ def _sparing(libraries: frozenset[str]) -> Iterator[None]:
         sys.meta_path.remove(refusal)
 
 
+def release_frozen() -> None:
+    """Lets the next training begin with a look at all garbage, also at what was set aside while it was still in use."""
+    global _num_frozen
+    gc.unfreeze()
+    _num_frozen = 0
+
+
 @contextmanager
 def without_collector() -> Iterator[None]:
     """Looks for no garbage during the block, nor later among what it has left: for imports, which stay for good."""

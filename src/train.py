@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from src.application import TrainingApplication
 from src.config.composition import register_schemas, to_run_config
 from src.entry import discard_job_output, run_program
-from src.runtime import load_tensorflow, without_collector
+from src.runtime import load_tensorflow
 from src.study.reporting import current_trial
 from src.sweep.application import sweepable
 
@@ -34,12 +34,11 @@ def main(config: DictConfig) -> object:
         discard_job_output(output_dir, hydra_config.job.name)
         raise
 
-    with without_collector():
-        load_tensorflow()
-        from src.console import open_console
-        from src.experiment import execute_run
-        from src.naming import name_run
-        from src.pruning import TrialObserver
+    load_tensorflow()
+    from src.console import open_console
+    from src.experiment import execute_run
+    from src.naming import name_run
+    from src.pruning import TrialObserver
 
     trial = current_trial()
     observer = TrialObserver(trial, run_config) if trial else None

@@ -53,10 +53,10 @@ def choose_pruner(n_trials: int, steps: int | None) -> tuple[str, dict[str, Any]
     """Returns name and arguments of the pruner of a search that names none.
 
     Asynchronous successive halving (Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020):
-    after a fifth of its training, and again after four fifths, a trial goes on if it is in the best quarter of all that
-    came as far. It saves from the second trial on; the median rule (Golovin et al., "Google Vizier", KDD 2017) first
-    trains some trials to their end, which of a short search is a large part, and judges after every step, so that one
-    bad epoch can end a good trial.
+    after a fifth of its training, but not before its fourth step, and again after four times as many where there are
+    as many, a trial goes on if it is in the best quarter of all that came as far. It saves from the second trial on;
+    the median rule (Golovin et al., "Google Vizier", KDD 2017) first trains some trials to their end, which of a short
+    search is a large part, and judges after every step, so that one bad epoch can end a good trial.
 
     Of few trials, or of trainings that may be of any length, the median rule stops the ones below the middle.
 

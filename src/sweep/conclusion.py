@@ -82,10 +82,12 @@ def conclude_search(
         ending.warn_of_borders()
         ending.write_files()
         ending.draw()
-        ending.end_measuring()
+        impatient = ending.end_measuring()
         ending.compare()
         ending.discard_models()
         ending.tell(state, reason)
+        if impatient is not None:
+            raise impatient
     finally:
         if reason:
             parent.set_tags({"fitgap.reason": reason})
@@ -161,16 +163,27 @@ class _Ending:
             with self.finale.attempt(f"No test score of {arm.name}"):
                 self.measurements[arm.name] = begin_measuring(self.search, self.store, arm, view, found)
 
-    def end_measuring(self) -> None:
-        """Waits for the measurements on the test images, and records them with the trials and the search."""
+    def end_measuring(self) -> KeyboardInterrupt | None:
+        """Waits for the measurements on the test images, and records them with the trials and the search.
+
+        Returns:
+            Ctrl-C, where that ended the wait; the report can do without these scores.
+        """
+        impatient = None
         for arm, measurements in self.measurements.items():
-            with self.finale.attempt(f"No test score of {arm}"):
-                self.test[arm] = end_measuring(measurements)
-                run_id = self.best[arm].run_id
-                assert run_id is not None
-                add_to_run(self.store, run_id, metrics=self.test[arm])
+            try:
+                with self.finale.attempt(f"No test score of {arm}"):
+                    self.test[arm] = end_measuring(measurements)
+                    run_id = self.best[arm].run_id
+                    assert run_id is not None
+                    add_to_run(self.store, run_id, metrics=self.test[arm])
+            except KeyboardInterrupt as interrupt:
+                self.search.console.print("Interrupted: not all test scores were waited for.", style="yellow")
+                impatient = interrupt
+                break
         if self.best_arm is not None and self.measurements:
             self.parent.log_metrics(self.test.get(self.best_arm.name, {}))
+        return impatient
 
     def warn_of_borders(self) -> None:
         """Finds best values at a border, and adds them to the warnings that the parent run has."""

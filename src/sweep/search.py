@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import threading
 from dataclasses import dataclass
@@ -118,8 +119,10 @@ def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | No
 def _prepare_conclusion(search: Search) -> None:
     """Imports what the search will be reported on with, while the first trial runs rather than before or after all."""
     search.launching.await_begin()
-    for name in _REPORTING:
-        importlib.import_module(name)
+    # What cannot be imported is said where it is needed.
+    with contextlib.suppress(Exception):
+        for name in _REPORTING:
+            importlib.import_module(name)
 
 
 def _print_start(search: Search, opened: _Opened, parent: Parent) -> None:

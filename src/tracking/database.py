@@ -120,7 +120,10 @@ def _without_waiting_for_disk(draft: Path) -> Iterator[None]:
     programs write to it too.
     """
 
-    def relax(connection: sqlite3.Connection, record: object) -> None:
+    def relax(connection: object, record: object) -> None:
+        # Every engine of the process tells of its connections, of whatever database.
+        if not isinstance(connection, sqlite3.Connection):
+            return
         names = [os.path.realpath(name) for _, _, name in connection.execute("PRAGMA database_list") if name]
         if os.path.realpath(draft) in names:
             connection.execute("PRAGMA synchronous = OFF")

@@ -61,20 +61,23 @@ class TrainingProgram:
         self._strength = tf.Variable(1.0, trainable=False)
         warp = None if augmentation is None else RandomWarp(augmentation)
         self._warp = None if warp is None or warp.is_identity else warp
-        self._trained = adjust_dropout(network, self._dropout)
+        self._network_in_training = adjust_dropout(network, self._dropout)
         self._head = head
         compiled = can_compile(network)
         # A loop whose length differs from call to call would be compiled for each; a step is so once.
-        self._step = tf.function(self._take_step, jit_compile=True, autograph=False) if compiled else self._take_step
+        self._step = (
+            tf.function(self._define_step, jit_compile=True, autograph=False) if compiled else self._define_step
+        )
         # Methods of several programs would be one function to TensorFlow, which warned that it is traced so often.
-        self._steps = tf.function(
-            partial(self._take_steps),
+        self._loop = tf.function(
+            partial(self._define_loop),
             input_signature=[
                 tf.TensorSpec((None, None, *network.input_shape[1:]), input_dtype),
                 tf.TensorSpec((None, None, 1), tf.float32)
                 if head == "sigmoid"
                 else tf.TensorSpec((None, None), tf.int32),
                 tf.TensorSpec((None,), tf.float32),
+                tf.TensorSpec((None,), tf.int32),
             ],
             autograph=False,
         )
@@ -114,28 +117,29 @@ class TrainingProgram:
             variable.assign(self._scalars.get(id(variable), tf.zeros(variable.shape, variable.dtype)))
 
     def take_steps(
-        self, batches: StepBatches, learning_rates: NDArray[np.float32]
+        self, batches: StepBatches, learning_rates: NDArray[np.float32], numbers: NDArray[np.int32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Takes a step with each of the batches in turn.
 
         Args:
             batches: The batches.
             learning_rates: That of each step.
+            numbers: The number of each step within the training, by which its warps are drawn.
 
         Returns:
             Loss and accuracy of each batch before its step, float32 `[steps]` each.
         """
-        losses, accuracies = self._steps(batches.inputs, batches.labels, learning_rates)
+        losses, accuracies = self._loop(batches.inputs, batches.labels, learning_rates, numbers)
         return losses.numpy(), accuracies.numpy()
 
-    def _take_steps(
-        self, inputs: tf.Tensor, labels: tf.Tensor, learning_rates: tf.Tensor
+    def _define_loop(
+        self, inputs: tf.Tensor, labels: tf.Tensor, learning_rates: tf.Tensor, numbers: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         count = tf.shape(learning_rates)[0]
         arrays = tuple(tf.TensorArray(tf.float32, count, element_shape=()) for _ in range(2))
 
         def step(index: tf.Tensor, losses: tf.TensorArray, accuracies: tf.TensorArray) -> tuple[object, ...]:
-            loss, accuracy = self._step(inputs[index], labels[index], learning_rates[index])
+            loss, accuracy = self._step(inputs[index], labels[index], learning_rates[index], numbers[index])
             return index + 1, losses.write(index, loss), accuracies.write(index, accuracy)
 
         _, losses, accuracies = tf.while_loop(
@@ -143,13 +147,14 @@ class TrainingProgram:
         )
         return losses.stack(), accuracies.stack()
 
-    def _take_step(self, inputs: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _define_step(
+        self, inputs: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor, number: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         if self._warp is not None:
-            step = tf.cast(self.optimizer.iterations, tf.int32)
-            inputs = self._warp(inputs, tf.stack([tf.convert_to_tensor(self._seed), step]), self._strength)
+            inputs = self._warp(inputs, tf.stack([tf.convert_to_tensor(self._seed), number]), self._strength)
         variables = self.network.trainable_variables
         with tf.GradientTape() as tape:
-            logits = self._trained(tf.cast(inputs, self.network.input.dtype), training=True)
+            logits = self._network_in_training(tf.cast(inputs, self.network.input.dtype), training=True)
             loss = tf.reduce_mean(_measure_loss(labels, logits, self._head))
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, variables)

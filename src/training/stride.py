@@ -22,6 +22,7 @@ class Stride:
         """Begins with single steps."""
         self._steps = 1
         self._calls = 0
+        self._batch_size = 0
 
     def choose_steps(self) -> int:
         """Returns how many steps the next call shall take."""
@@ -34,8 +35,9 @@ class Stride:
         yield
         seconds = max(time.perf_counter() - started, 1e-6)
         self._calls += 1
-        if self._calls == 1:
-            # It may have traced the steps as well.
+        self._batch_size = max(self._batch_size, batches.inputs.shape[1])
+        if self._calls == 1 or batches.inputs.shape[1] < self._batch_size:
+            # It may have traced the steps as well; or it was the last batch of an epoch, which says little of others.
             return
         in_time = int(SECONDS_PER_CALL * len(batches) / seconds)
         in_memory = BYTES_PER_CALL * len(batches) // batches.inputs.nbytes

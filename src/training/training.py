@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 from src.config.run import RunConfig
@@ -75,22 +76,29 @@ class Training:
             config.optimizer, epochs=config.trainer.epochs, steps_per_epoch=self.steps_per_epoch
         )
         self._stride = Stride()
-        shape = describe_shape(
-            config, image_size=dataset.image_size, num_classes=dataset.num_classes, precision=precision
+        self.program = (keeper or ProgramKeeper()).obtain(
+            describe_shape(config, dataset, precision),
+            self.inputs.network,
+            pretrained=network.weights.pretrained,
+            build=lambda: self._build_program(precision, of_head=features is not None),
         )
-        keeper = keeper or ProgramKeeper()
-        self.program = keeper.obtain(shape, self.inputs.network, lambda: self._build_program(precision))
         self.program.begin(seed=config.seed, dropout=config.model.dropout, strength=config.augmentation.strength)
 
-    def _build_program(self, precision: str) -> TrainingProgram:
-        inputs = self.inputs
-        return TrainingProgram(
-            inputs.network,
-            input_dtype=inputs.dtype,
-            augmentation=inputs.augmentation,
+    def _build_program(self, precision: str, *, of_head: bool) -> TrainingProgram:
+        network = self.inputs.network
+        if of_head:
+            # Its layers lead back to the backbone, which whoever keeps the program would keep in memory too.
+            network = keras.models.clone_model(network)
+        program = TrainingProgram(
+            network,
+            input_dtype=self.inputs.dtype,
+            augmentation=self.inputs.augmentation,
             optimizer=build_optimizer(self.config.optimizer, precision=precision),
             head=self.config.model.head,
         )
+        if of_head:
+            program.restart(self.inputs.network)
+        return program
 
     def execute(self, observers: Sequence[TrainingObserver]) -> None:
         """Trains until the last epoch, or until early stopping or an observer ends it.
@@ -150,13 +158,12 @@ class Training:
             choose_steps=self._stride.choose_steps,
         )
         average = _Average()
-        for some in load_ahead(batches):
-            first = (epoch - 1) * self.steps_per_epoch + some.first
-            with self._stride.measure(some):
-                losses, accuracies = self.program.take_steps(
-                    some, self._learning_rate.at(np.arange(first, first + len(some)))
-                )
-            self._follow_steps(epoch, some, losses, accuracies, average, observers)
+        for loaded in load_ahead(batches):
+            first = (epoch - 1) * self.steps_per_epoch + loaded.first
+            numbers = np.arange(first, first + len(loaded), dtype=np.int32)
+            with self._stride.measure(loaded):
+                losses, accuracies = self.program.take_steps(loaded, self._learning_rate.at(numbers), numbers)
+            self._follow_steps(epoch, loaded, losses, accuracies, average, observers)
         return average
 
     def _follow_steps(

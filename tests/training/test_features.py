@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from src.models.weights import WeightsChoice
 from src.runtime import begin_run
 from src.training import features as features_module
 from src.training.features import FeaturePlan, Features, plan_features, prepare_features
+from src.training.keeper import ProgramKeeper
 from src.training.pipeline import order_images
 from src.training.training import Training
 
@@ -112,11 +114,12 @@ def prepare(config: RunConfig, images: ImageDataset, network: Network | None = N
     return features
 
 
-def train(config: RunConfig, images: ImageDataset) -> Training:
+def train(config: RunConfig, images: ImageDataset, keeper: ProgramKeeper | None = None) -> Training:
     network = build(config, images)
     plan = plan_features(config, network)
     features = prepare_features(config, images, network, plan, precision=config.trainer.precision)
-    training = Training(config, images, network, precision=config.trainer.precision, features=features)
+    precision = config.trainer.precision
+    training = Training(config, images, network, precision=precision, features=features, keeper=keeper)
     training.execute([])
     return training
 
@@ -278,6 +281,31 @@ def test_a_training_on_views_measures_images_as_they_are(
     np.testing.assert_allclose(training.evaluate(images.train_eval).probabilities, probabilities, atol=1e-5)
     for split in (images.train_eval, images.val, images.test):
         np.testing.assert_array_equal(training.inputs.read(split).load(), cached.inputs.read(split).load())
+
+
+def test_a_head_in_a_kept_program_is_trained_as_one_in_a_program_of_its_own(
+    small: Compose, images: ImageDataset
+) -> None:
+    keeper = ProgramKeeper()
+    first = train(small("model.dropout=0.4"), images, keeper)
+    kept, fresh = (
+        train(small("model.dropout=0.2", "seed=3"), images, keeper),
+        train(small("model.dropout=0.2", "seed=3"), images),
+    )
+    assert kept.program is first.program
+    assert kept.history.series("val_loss") == fresh.history.series("val_loss")
+    for mine, other in zip(kept.network.model.get_weights(), fresh.network.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_a_kept_head_does_not_keep_the_backbone_it_was_cut_from(small: Compose, images: ImageDataset) -> None:
+    keeper = ProgramKeeper()
+    training = train(small(), images, keeper)
+    network = weakref.ref(training.network.model)
+    del training
+    # As the next run begins.
+    begin_run(seed=0, precision="float32", deterministic=False)
+    assert network() is None
 
 
 FROZEN = Network(keras.Model(), WeightsChoice("imagenet"), frozen_backbone=True)

@@ -74,7 +74,7 @@ def test_the_steps_are_traced_once_for_all(tiny: Compose, train: Train) -> None:
     keeper = ProgramKeeper()
     for dropout in (0.2, 0.5, 0.8):
         training = train(tiny(*WARPED, f"model.dropout={dropout}"), keeper)
-    assert training.program._steps.experimental_get_tracing_count() == 1
+    assert training.program._loop.experimental_get_tracing_count() == 1
     assert training.program.infer.experimental_get_tracing_count() == 1  # type: ignore[attr-defined]
 
 
@@ -114,3 +114,23 @@ def test_a_network_keeps_its_own_weights_while_the_next_training_runs(tiny: Comp
     train(tiny(*WARPED, "seed=6"), keeper)
     for mine, before in zip(second.network.model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(mine, before)
+
+
+def test_a_program_that_was_kept_over_several_beginnings_is_let_go_of_all_the_same(tiny: Compose, train: Train) -> None:
+    keeper = ProgramKeeper()
+    first = weakref.ref(train(tiny(*WARPED), keeper).program)
+    train(tiny(*WARPED, "seed=5"), keeper)
+    # Each beginning looks for garbage, and then sets aside what is in use.
+    train(tiny(*WARPED, "model.dropout=0"), keeper)
+    begin_run(seed=0, precision="float32", deterministic=False)
+    assert first() is None
+
+
+def test_weights_that_became_random_are_not_trained_in_the_program_of_pretrained_ones(
+    tiny: Compose, train: Train
+) -> None:
+    keeper = ProgramKeeper()
+    program = train(tiny(*WARPED), keeper).program
+    arguments = (keeper._shape or "", program.network)
+    assert keeper.obtain(*arguments, pretrained=False, build=pytest.fail) is program
+    assert keeper.obtain(*arguments, pretrained=True, build=lambda: None) is None  # type: ignore[arg-type,return-value]

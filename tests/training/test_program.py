@@ -32,7 +32,9 @@ def make_batches(steps: int = 5) -> StepBatches:
 
 def train(program: TrainingProgram, batches: StepBatches) -> np.ndarray:
     program.begin(seed=0, dropout=0.3, strength=1.0)
-    return program.take_steps(batches, np.full(len(batches), 0.01, np.float32))[0]
+    return program.take_steps(
+        batches, np.full(len(batches), 0.01, np.float32), np.arange(len(batches), dtype=np.int32)
+    )[0]
 
 
 def test_a_program_that_is_restarted_has_forgotten_weights_moments_statistics_and_random_state() -> None:

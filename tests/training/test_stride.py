@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def batches(steps: int, *, num_bytes: int = 100) -> StepBatches:
-    return StepBatches(0, np.zeros((steps, num_bytes), np.uint8), np.zeros((steps, 1), np.int32))
+    return StepBatches(0, np.zeros((steps, 1, num_bytes), np.uint8), np.zeros((steps, 1), np.int32))
 
 
 def call(stride: Stride, clock: Clock, some: StepBatches, seconds: float) -> int:
@@ -57,3 +57,12 @@ def test_no_more_batches_are_loaded_than_memory_is_meant_for_them(clock: Clock) 
     call(stride, clock, batches(1), 2.0)
     assert call(stride, clock, batches(1, num_bytes=BYTES_PER_CALL // 3), 1e-6) == 3
     assert call(stride, clock, batches(1, num_bytes=BYTES_PER_CALL + 1), 1e-6) == 1
+
+
+def test_the_smaller_last_batch_of_an_epoch_says_nothing_of_the_others(clock: Clock) -> None:
+    stride = Stride()
+    whole = StepBatches(0, np.zeros((1, 32, 100), np.uint8), np.zeros((1, 32), np.int32))
+    last = StepBatches(3, np.zeros((1, 1, 100), np.uint8), np.zeros((1, 1), np.int32))
+    call(stride, clock, whole, 2.0)
+    assert call(stride, clock, whole, 2**-5) == 3
+    assert call(stride, clock, last, 1e-6) == 3
