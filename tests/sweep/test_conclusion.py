@@ -221,6 +221,23 @@ def test_a_search_that_was_interrupted_measures_nothing_and_says_how_to_go_on(st
     assert "run the same command again" in read_console(search.search)
 
 
+def test_ctrl_c_while_test_scores_are_waited_for_costs_the_scores_and_not_the_report(
+    stage: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(measurements: object) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("src.sweep.conclusion.end_measuring", interrupt)
+    search = stage()
+    search.run_trial()
+    with pytest.raises(KeyboardInterrupt):
+        conclude(search)
+    parent = load_parent(search)
+    assert (parent.status, parent.tags["fitgap.state"]) == ("FINISHED", "complete")
+    assert {"comparison.csv", "report.html", "winner.yaml"} <= list_artifacts(search.store, search.parent.run_id)
+    assert "not all test scores were waited for" in read_console(search.search)
+
+
 def test_a_search_that_failed_before_its_first_trial_ended_is_concluded(stage: Opener) -> None:
     search = stage(TWO_ARMS)
     conclusion = conclude(search, "failed", "")
