@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -43,6 +44,7 @@ class TrainingApplication:
             subject=run.dataset.name,
             settings=settings,
             steps=run.trainer.epochs,
+            folders=(Path(run.dataset.cache_dir).expanduser().absolute(),),
         )
 
     def prepare(self, configs: Sequence[Checked]) -> Preparation:

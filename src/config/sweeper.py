@@ -37,6 +37,7 @@ class SweeperConfig:
         trial_timeout: Seconds after which one training is stopped; null is no limit.
         max_consecutive_failures: Failed trials in a row that end the search; null is no limit.
         max_failure_rate: Part of all planned trials that may fail before the search ends; null is no limit.
+        min_free_gb: Free space, in 10^9 bytes, below which on any of its disks nothing is started; null or 0 is none.
         warm_start: Points tried first: `defaults`, a mapping of keys to values, or `{study: NAME, best: 3}`.
         repeat_winner: How often the best configuration is trained again at the end, with other seeds.
         dry_run: Whether to show arms, space, budget and first points, and to train nothing.
@@ -65,6 +66,7 @@ class SweeperConfig:
     trial_timeout: float | None = bounded(None, above=0)
     max_consecutive_failures: int | None = bounded(5, minimum=1)
     max_failure_rate: float | None = bounded(0.5, minimum=0, maximum=1)
+    min_free_gb: float | None = bounded(1.0, minimum=0)
     warm_start: list[Any] = field(default_factory=list)
     repeat_winner: int = bounded(0, minimum=0)
     dry_run: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from hydra.types import TaskFunction
@@ -22,6 +23,7 @@ class Checked:
         subject: What it is about, in a word; the name of the data set.
         settings: All that decides how a run of it goes, as text by key; a study goes on only while it is the same.
         steps: How often a run of it reports to its search, unless it is stopped; None where that is not known.
+        folders: Where its runs write to besides the stores, absolute.
     """
 
     config: Any
@@ -29,6 +31,7 @@ class Checked:
     subject: str
     settings: dict[str, str]
     steps: int | None = None
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ def _run_grid(command: _Command) -> Any:
             launch=lambda overrides, number: launcher.launch([list(overrides)], initial_job_idx=number)[0],
             application=command.application,
             folder=Path(command.config.hydra.sweep.dir),
+            settings=command.settings,
             console=open_console(),
         )
     )

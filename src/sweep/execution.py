@@ -11,17 +11,23 @@ from src.explanation import describe_error
 from src.sweep.application import Place
 from src.sweep.grid import Cell
 from src.sweep.plan import Sweep
+from src.sweep.room import Room
 from src.tracking.records import load_children
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import Store
 
 
 def run_cells(
-    sweep: Sweep, store: Store, parent: TrackedRun, found_overrides: Sequence[Sequence[str]]
+    sweep: Sweep, store: Store, parent: TrackedRun, found_overrides: Sequence[Sequence[str]], room: Room
 ) -> list[tuple[Cell, str]]:
-    """Runs the cells one after another and returns those that failed, each with its reason."""
+    """Runs the cells one after another and returns those that failed, each with its reason.
+
+    Raises:
+        FullDiskError: A disk is nearly full, before the next cell would have been started.
+    """
     errors = []
     for cell, found in zip(sweep.cells, found_overrides, strict=True):
+        room.check()
         sweep.console.rule(f"{cell.number + 1}/{len(sweep.cells)}  {cell.name}")
         place = Place(store.experiment_name, store.experiment_id, parent.run_id, cell.name, cell.number)
         overrides = [*cell.overrides, *found, *sweep.application.place(place)]

@@ -19,6 +19,7 @@ from src.sweep.monitor import Monitor
 from src.sweep.parent import Parent
 from src.sweep.plan import Search
 from src.sweep.recorder import Recorder
+from src.sweep.room import Room
 from src.sweep.signals import Interruption
 from src.sweep.slots import Slots
 from src.tracking.store import Store
@@ -39,6 +40,7 @@ class SearchLoop:
     Attributes:
         failure: The failure policy's reason to end the search; None if there was none.
         failures: The failure policy.
+        shortage: What disk is so full that no further trial is started; None as long as there is room.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class SearchLoop:
         runner: JobRunner,
         budget: Budget,
         failures: FailurePolicy,
+        room: Room,
         monitor: Monitor,
         interruption: Interruption,
     ) -> None:
@@ -65,6 +68,8 @@ class SearchLoop:
         self.budget = budget
         self.failures = failures
         self.failure: str | None = None
+        self.room = room
+        self.shortage: str | None = None
         self._monitor = monitor
         self._interruption = interruption
         self._owner = Owner.current()
@@ -108,9 +113,15 @@ class SearchLoop:
             del self._untold[0]
         self._tick()
         end = self._find_end()
+        self.shortage = None
         if end is None:
-            self._fill_slots()
+            shortage = self.room.find_shortage()
+            if shortage is None:
+                self._fill_slots()
             end = self._find_completion()
+            if end is None and shortage is not None:
+                # What runs may free some: then the search goes on.
+                end = self.shortage = shortage
         self._monitor.refresh(self._slots.running, end)
         if not self._slots.running and end is None:
             # What is missing runs in other processes.

@@ -29,6 +29,7 @@ class Sweep:
         launch: Runs one job with the given overrides and number, and returns how it ended.
         application: Prepares the cells.
         folder: Folder for the files of the sweep.
+        settings: The sweeper's settings.
         console: Where the person who started it looks.
     """
 
@@ -38,6 +39,7 @@ class Sweep:
     launch: Callable[[Sequence[str], int], JobReturn]
     application: Application
     folder: Path
+    settings: SweeperConfig
     console: Console
 
     @property

@@ -24,6 +24,7 @@ from src.sweep.monitor import open_monitor
 from src.sweep.parent import Parent, open_parent, take_over
 from src.sweep.plan import Search
 from src.sweep.repetition import repeat_winner
+from src.sweep.room import FullDiskError, Room, describe_shortage, survey_room
 from src.sweep.signals import Interruption
 from src.sweep.specification import build_spec
 from src.tracking.address import show_uri
@@ -64,28 +65,32 @@ def execute_search(search: Search) -> Conclusion | None:
 
     Raises:
         FailedTrialsError: Too many trials failed.
+        FullDiskError: A disk is nearly full; no further trial has been started.
         MissingMetricError: A trial did not come to the objective.
         FitgapError: Data, weights, studies or the store cannot be had; no trial has been started.
         KeyboardInterrupt: The user ended it.
     """
+    room = survey_room(search.settings, [arm.checked for arm in search.arms], search.folder, search.root)
+    # Before data is fetched and stores are made.
+    room.check()
     opened = _open(search)
     make_folder(search.folder)
     parent = open_parent(search, opened.store, opened.studies, opened.preparation.warnings)
     # After the parent run has been resumed: what a dead process has left of it is ours now.
     reconcile(opened.store)
     try:
-        return _execute(search, opened, parent)
+        return _execute(search, opened, parent, room)
     finally:
         parent.release()
 
 
-def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | None:
+def _execute(search: Search, opened: _Opened, parent: Parent, room: Room) -> Conclusion | None:
     interruption, found = Interruption(), opened.preparation.overrides
     state, reason = "failed", ""
     conclusion: Conclusion | None = None
     try:
         _print_start(search, opened, parent)
-        loop = _build_loop(search, opened, parent, interruption)
+        loop = _build_loop(search, opened, parent, room, interruption)
         if not search.launching.inline:
             threading.Thread(target=_prepare_conclusion, args=(search,), name="fitgap-imports", daemon=True).start()
         with interruption.listen(inline=search.launching.inline):
@@ -94,7 +99,7 @@ def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | No
                 parent = take_over(search, opened.store, parent)
             if not interruption.requests and loop.failure is None:
                 state = "complete"
-                if parent.run is not None:
+                if parent.run is not None and loop.shortage is None:
                     repeat_winner(search, opened.studies, found, loop.runner, parent.run, interruption, loop.budget)
         if interruption.requests:
             state, reason = "interrupted", "interrupted"
@@ -113,6 +118,8 @@ def _execute(search: Search, opened: _Opened, parent: Parent) -> Conclusion | No
         reasons = "".join(f"\n  {text}" for text in loop.failures.reasons[-5:])
         what = f" The last of them:{reasons}\n" if reasons else " "
         raise FailedTrialsError(f"The search was ended: {loop.failure}.{what}{loop.failures.describe_remedy()}")
+    if loop.shortage is not None:
+        raise FullDiskError(describe_shortage(loop.shortage))
     return conclusion
 
 
@@ -159,7 +166,7 @@ def _open(search: Search) -> _Opened:
     return _Opened(store, preparation, studies, storage_url)
 
 
-def _build_loop(search: Search, opened: _Opened, parent: Parent, interruption: Interruption) -> SearchLoop:
+def _build_loop(search: Search, opened: _Opened, parent: Parent, room: Room, interruption: Interruption) -> SearchLoop:
     settings = search.settings
     used = max(float(study.get_attr(SECONDS_ATTRIBUTE) or 0.0) for study in opened.studies)
     planned = sum(study.spec.n_trials for study in opened.studies)
@@ -176,6 +183,7 @@ def _build_loop(search: Search, opened: _Opened, parent: Parent, interruption: I
         runner=JobRunner(settings, search.application, search.launching, opened.store, parent.run_id, opened.storage),
         budget=budget,
         failures=FailurePolicy(settings, planned, failed),
+        room=room,
         monitor=open_monitor(search, opened.studies, budget),
         interruption=interruption,
     )

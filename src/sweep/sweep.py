@@ -14,6 +14,7 @@ from src.sweep.execution import run_cells
 from src.sweep.finale import Finale
 from src.sweep.folder import make_folder
 from src.sweep.plan import Sweep
+from src.sweep.room import survey_room
 from src.tracking.facts import describe_environment
 from src.tracking.outbox import await_outbox
 from src.tracking.reconciliation import reconcile
@@ -39,9 +40,12 @@ def execute_sweep(sweep: Sweep) -> Comparison | None:
 
     Raises:
         FailedCellsError: Some cells did not complete; all others did.
+        FullDiskError: A disk is nearly full; no further cell has been started.
         FitgapError: Data, weights or the store cannot be had; no cell has been started.
         KeyboardInterrupt: The user ended it.
     """
+    room = survey_room(sweep.settings, sweep.configs, sweep.folder)
+    room.check()
     store = open_store(sweep.configs[0].tracking)
     reconcile(store)
     preparation = sweep.application.prepare(sweep.configs)
@@ -51,7 +55,7 @@ def execute_sweep(sweep: Sweep) -> Comparison | None:
     for warning in preparation.warnings:
         sweep.console.print(warning, style="yellow")
     try:
-        errors = run_cells(sweep, store, parent, preparation.overrides)
+        errors = run_cells(sweep, store, parent, preparation.overrides, room)
     except BaseException as error:
         state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         close_sweep(sweep, store, parent, preparation.warnings, state)
