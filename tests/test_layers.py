@@ -32,6 +32,8 @@ FORBIDDEN = {
     "src.reproduction": (*TRAINING, *SWEEPS, "src.study", "tensorflow", "keras"),
     # It runs searches as processes of their own, and sees them from outside.
     "src.scheduling": (*TRAINING, "src.comparison", "src.sweep.search", "src.sweep.loop", "tensorflow", "keras"),
+    # It sees files and databases, and nothing of what writes them.
+    "src.safekeeping": (*TRAINING, *SWEEPS, "src.workers", "src.scheduling", "tensorflow", "keras"),
     "src.history": ("src", "tensorflow", "keras"),
     "src.page": ("tensorflow", "keras", "PIL"),
     "src.errors": ("src",),
@@ -62,7 +64,7 @@ OWNERS = {
 }
 
 #: Entry points; each parses, calls one function and prints what came back.
-ENTRY_POINTS = ("src.train", "src.report", "src.deliver", "src.predict", "src.reproduce", "src.schedule")
+ENTRY_POINTS = ("src.train", "src.report", "src.deliver", "src.predict", "src.reproduce", "src.schedule", "src.backup")
 
 #: Module of the top: all that may import it. The parts below are tied together there and know nothing of it.
 IMPORTERS = {
@@ -78,6 +80,7 @@ IMPORTERS = {
     "src.closing": ("src.recording", "src.sweep"),
     "src.reproduction": ("src.reproduce", "src.reproduction"),
     "src.scheduling": ("src.schedule", "src.scheduling"),
+    "src.safekeeping": ("src.backup", "src.safekeeping"),
     "src.console": (
         "src.experiment",
         "src.recording",

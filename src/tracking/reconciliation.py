@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from pathlib import Path
 
+from src.errors import TrackingError
+from src.tracking.address import short_reason, show_uri
 from src.tracking.outbox import deliver_pending
-from src.tracking.store import Store
+from src.tracking.store import Store, connect
+
+#: More than a machine has running at a time.
+_MAX_RUNS = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +29,31 @@ def reconcile(store: Store) -> threading.Thread:
     thread = threading.Thread(target=_reconcile, args=(store,), name="fitgap-reconcile", daemon=True)
     thread.start()
     return thread
+
+
+def close_abandoned(uri: str, outbox: Path) -> int:
+    """Closes runs that nobody records any more and that no journal will close, and returns how many those were.
+
+    For a store that was put back from a backup, and is used by no process.
+
+    Args:
+        uri: The store's resolved tracking URI.
+        outbox: Folder of the journals that it was put back with; the runs of these are closed as they are delivered.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
+    try:
+        client = connect(uri)
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=_MAX_RUNS)
+        abandoned = [run.info.run_id for run in runs if not any(outbox.glob(f"{run.info.run_id}*"))]
+        for run_id in abandoned:
+            client.set_tag(run_id, "fitgap.state", "lost")
+            client.set_terminated(run_id, "KILLED")
+    except Exception as error:
+        raise TrackingError(f"Cannot close runs at {show_uri(uri)}: {short_reason(error)}.") from error
+    return len(abandoned)
 
 
 def _reconcile(store: Store) -> None:

@@ -1,0 +1,107 @@
+"""A backup: the stores as they are at one moment, and all that lies with them, made while others go on writing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from src.errors import StorageError
+from src.safekeeping.copying import copy_database, copy_files, find_files, is_database
+from src.safekeeping.manifest import Manifest
+from src.safekeeping.places import ARTIFACTS, OUTBOX, Places
+
+#: Folder in a backup of what is of one moment, until all of it is there.
+_FRESH = ".fresh"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that was made.
+
+    Attributes:
+        folder: Where it lies.
+        num_bytes: What had to be written for it.
+    """
+
+    folder: Path
+    num_bytes: int
+
+    def describe(self) -> str:
+        """Returns where it lies and how it is put back."""
+        return (
+            f"{self.folder} holds the backup; {self.num_bytes / 1e6:.1f} MB were written. To put it back: python -m "
+            f"src.backup {self.folder} --restore"
+        )
+
+
+def make_backup(places: Places, folder: Path) -> Backup:
+    """Makes a backup, or brings one up to date: files that are in it already are not copied again.
+
+    Artifacts are only ever added, also where the original is gone since, so that a mistake is not copied. Databases and
+    the journals of runs are as they were at one moment of this backup.
+
+    Raises:
+        StorageError: There is nothing to back up, the folder lies within it, or something cannot be read or written.
+    """
+    folder = folder.absolute()
+    if not places.database.exists():
+        raise StorageError(f"There is nothing to back up: {places.database} is not there. Name a store with --uri.")
+    within = next((path for path in places.parts.values() if folder.resolve().is_relative_to(path.resolve())), None)
+    if within is not None:
+        raise StorageError(f"A backup cannot lie in what it is a backup of, {within}. Give another folder, or disk.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            return Backup(folder, _write(places, folder))
+    except Timeout as error:
+        raise StorageError(f"Another process is writing the backup {folder}. Wait for its end.") from error
+    except OSError as error:
+        place = f" at {error.filename}" if error.filename else ""
+        raise StorageError(
+            f"The backup {folder} cannot be written{place}: {error.strerror or error}. What was in it before is there "
+            "still. Make room, or give a folder on another disk."
+        ) from error
+
+
+def _write(places: Places, folder: Path) -> int:
+    fresh, outbox = folder / _FRESH, _locate_outbox(places)
+    shutil.rmtree(fresh, ignore_errors=True)
+    # The journals first: what one of them says the store has, the copy of the store then has. What it has besides
+    # is delivered to it twice, which changes nothing.
+    written = copy_files(find_files(places.outbox), places.outbox, fresh / outbox)
+    files = [path for path in find_files(places.artifacts) if not path.is_relative_to(places.outbox)]
+    databases = {ARTIFACTS / path.relative_to(places.artifacts): path for path in files if is_database(path)}
+    databases |= {Path(name): path for name, path in places.parts.items() if path.is_file()}
+    for name, path in databases.items():
+        written += copy_database(path, fresh / name)
+    # After the databases, so that there is what they name.
+    others = set(databases.values())
+    written += copy_files((path for path in files if path not in others), places.artifacts, folder / ARTIFACTS)
+    _put_in_place(fresh, folder, [outbox, *databases])
+    made = datetime.now().astimezone().isoformat(timespec="seconds")
+    Manifest(made, str(places.artifacts), tuple(places.parts)).write(folder)
+    return written
+
+
+def _put_in_place(fresh: Path, folder: Path, names: Iterable[Path]) -> None:
+    """Has what is of one moment take the place of what was, all of it within moments."""
+    for name in names:
+        target = folder / name
+        if target.is_dir():
+            shutil.rmtree(target)
+        if (fresh / name).exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (fresh / name).replace(target)
+    shutil.rmtree(fresh)
+
+
+def _locate_outbox(places: Places) -> Path:
+    """Returns the place of the journals within a backup."""
+    if OUTBOX in places.parts:
+        return Path(OUTBOX)
+    return ARTIFACTS / places.outbox.relative_to(places.artifacts)
