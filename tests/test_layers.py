@@ -32,6 +32,8 @@ FORBIDDEN = {
     "src.reproduction": (*TRAINING, *SWEEPS, "src.study", "tensorflow", "keras"),
     # It runs searches as processes of their own, and sees them from outside.
     "src.scheduling": (*TRAINING, "src.comparison", "src.sweep.search", "src.sweep.loop", "tensorflow", "keras"),
+    # It deletes what others have made, and knows how they rank it.
+    "src.housekeeping": (*TRAINING, "src.sweep", "src.workers", "src.scheduling", "tensorflow", "keras"),
     # It sees files and databases, and nothing of what writes them.
     "src.safekeeping": (*TRAINING, *SWEEPS, "src.workers", "src.scheduling", "tensorflow", "keras"),
     "src.history": ("src", "tensorflow", "keras"),
@@ -51,6 +53,7 @@ ALLOWED = {
     "src.workers": ("src.config", "src.errors"),
     "src.runtime": (),
     "src.whole_file": (),
+    "src.occupancy": (),
     "src.page": ("src.history", "src.analysis", "src.errors", "src.whole_file"),
 }
 
@@ -64,7 +67,16 @@ OWNERS = {
 }
 
 #: Entry points; each parses, calls one function and prints what came back.
-ENTRY_POINTS = ("src.train", "src.report", "src.deliver", "src.predict", "src.reproduce", "src.schedule", "src.backup")
+ENTRY_POINTS = (
+    "src.train",
+    "src.report",
+    "src.deliver",
+    "src.predict",
+    "src.reproduce",
+    "src.schedule",
+    "src.backup",
+    "src.disk",
+)
 
 #: Module of the top: all that may import it. The parts below are tied together there and know nothing of it.
 IMPORTERS = {
@@ -81,6 +93,7 @@ IMPORTERS = {
     "src.reproduction": ("src.reproduce", "src.reproduction"),
     "src.scheduling": ("src.schedule", "src.scheduling"),
     "src.safekeeping": ("src.backup", "src.safekeeping"),
+    "src.housekeeping": ("src.disk", "src.housekeeping"),
     "src.console": (
         "src.experiment",
         "src.recording",

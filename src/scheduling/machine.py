@@ -78,7 +78,9 @@ def _examine_disks(folders: Sequence[Path]) -> Iterator[Finding]:
         told = f"{free / 1e9:.1f} GB free at {existing}"
         if free < _FREE:
             yield Finding(
-                "disk", MEND, f"{told}, which is less than {_FREE / 1e9:g} GB. Make room: `mlflow gc`, caches."
+                "disk",
+                MEND,
+                f"{told}, which is less than {_FREE / 1e9:g} GB. Make room: `python -m src.disk`.",
             )
         else:
             yield Finding("disk", GOOD, told)

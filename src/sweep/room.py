@@ -63,8 +63,8 @@ class Room:
 def describe_shortage(shortage: str) -> str:
     """Returns the whole message for a shortage: what it means, and what to do."""
     return (
-        f"Nothing is started any more: {shortage}. Make room there and run the command again, which goes on with what "
-        "is there; or lower hydra.sweeper.min_free_gb, 0 for no floor."
+        f"Nothing is started any more: {shortage}. Make room there, as `python -m src.disk clean --max-gb 50` does, "
+        "and run the command again, which goes on with what is there; or lower hydra.sweeper.min_free_gb; 0 is none."
     )
 
 

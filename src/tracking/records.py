@@ -81,6 +81,15 @@ def load_children(store: Store, parent_run_id: str, *, histories: bool = True) -
     return load_histories(store, records) if histories else records
 
 
+def load_all(store: Store) -> list[RunRecord]:
+    """Reads the experiment's runs in the order in which they started, without deleted ones and without their epochs.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
+    return _read(store, f"read the runs of {store.experiment_name}", lambda client: _search(client, store, ""))
+
+
 def load_finished(store: Store) -> list[RunRecord]:
     """Reads the experiment's single runs that finished, in the order in which they started, without their epochs.
 

@@ -49,7 +49,7 @@ def test_a_disk_that_fills_up_ends_a_search_which_goes_on_once_there_is_room(sit
     answer = site.call(*search)
     assert answer.code == 1, answer.output
     assert f"the disk of {site.folder} has 0.50 GB free, less than hydra.sweeper.min_free_gb=2" in answer.words
-    assert "Make room there and run the command again" in answer.words
+    assert "Make room there, as `python -m src.disk clean" in answer.words
     assert [trial.state for trial in site.trials()] == ["complete"] * 2
     parent = site.parent()
     assert (parent.info.status, parent.data.tags["fitgap.state"]) == ("FINISHED", "complete")
