@@ -93,7 +93,7 @@ IMPORTERS = {
     "src.reproduction": ("src.reproduce", "src.reproduction"),
     "src.scheduling": ("src.schedule", "src.scheduling"),
     "src.safekeeping": ("src.backup", "src.safekeeping"),
-    "src.housekeeping": ("src.disk", "src.housekeeping"),
+    "src.housekeeping": ("src.disk", "src.housekeeping", "src.scheduling"),
     "src.console": (
         "src.experiment",
         "src.recording",

@@ -23,6 +23,8 @@ class ScheduleConfig:
             leaves it.
         if_running: What it does where another has its GPUs: `wait`, or `skip` this time.
         study: Whether a `new` study begins each time, or one study has to `grow` by `n_trials` each time.
+        disk_gb: Budget for caches and models, in 10^9 bytes, kept before it starts and after it has ended: caches are
+            deleted first, then the models furthest behind, never a winner.
         command: Program that is told how it ended, with arguments; it gets JSON on its standard input.
         webhook: Address that is told how it ended, with JSON by POST.
     """
@@ -35,5 +37,6 @@ class ScheduleConfig:
     unfinished: str = bounded("continue", choices=("continue", "new"))
     if_running: str = bounded("wait", choices=("wait", "skip"))
     study: str = bounded("new", choices=("new", "grow"))
+    disk_gb: float | None = bounded(None, above=0)
     command: str | None = None
     webhook: str | None = None

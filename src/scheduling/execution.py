@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from src.errors import FitgapError
+from src.scheduling.budget import keep_budget
 from src.scheduling.claims import CPU, ClaimBook
 from src.scheduling.goal import Goal, set_goal
 from src.scheduling.journal import Journal
@@ -136,7 +137,9 @@ def _execute(
         turn.held.write(replace(turn.held.claim, pid=pid))
 
     command = search_command(sweep.name, [*overrides, *_to_overrides(goal, turn)])
+    keep_budget(sweep, log)
     ended = run_search(command, log, turn.until, [turn.held.descriptor], note_process)
+    keep_budget(sweep, log)
     after = read_standing(sweep.storage, goal.study, sweep.objectives)
     shift = replace(_judge(shift, goal, ended, standing, after, turn.until, before), ended=_now())
     # As long as no other shift of the sweep can begin; where it cannot be written, that is told at the end.

@@ -47,6 +47,7 @@ class ScheduledSweep:
         storage: URL of the storage of its studies.
         objectives: What its trials are ranked by.
         tracking_uri: Where its runs are recorded, as configured.
+        cache_dir: Folder of the caches, as configured.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ScheduledSweep:
     storage: str
     objectives: Objectives
     tracking_uri: str | None
+    cache_dir: Path
 
 
 def list_names() -> list[str]:
@@ -120,6 +122,7 @@ def _load(name: str, overrides: Sequence[str]) -> ScheduledSweep:
         storage=resolve_storage(settings.storage, PROJECT_ROOT),
         objectives=parse_objectives(settings.objective, settings.direction, settings.constraints),
         tracking_uri=run.tracking.uri,
+        cache_dir=Path(run.dataset.cache_dir),
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from src.errors import ConfigError, StudyError
@@ -112,6 +113,42 @@ def test_a_new_study_has_a_name_of_its_own(searches: Searches) -> None:
     second = run("schedule.study=new")
     assert first.study != second.study
     assert searches.given("n_trials") == "16"
+
+
+def test_a_budget_is_kept_before_and_after_the_search_and_cannot_end_the_sweep(
+    searches: Searches, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = box.folder / "budget"
+    places = [*box.overrides, f"dataset.cache_dir={cache}", "schedule.disk_gb=1e-6"]
+
+    def add_images(name: str) -> Path:
+        folder = cache / "decoded" / name
+        folder.mkdir(parents=True)
+        (folder / "meta.json").write_text("{}")
+        (folder / "images.npy").write_bytes(bytes(10_000))
+        return folder
+
+    before = add_images("before")
+    gone = []
+
+    def search(*arguments: Any) -> Ended:
+        gone.append(not before.exists())
+        add_images("after")
+        return searches.run(*arguments)
+
+    monkeypatch.setattr(execution, "run_search", search)
+    shift = run(*places)
+    assert gone == [True]
+    assert not (cache / "decoded" / "after").exists()
+    assert "deleted decoded images: after" in Path(shift.log or "").read_text()
+
+    lock = box.folder / "studies" / "other.lock"
+    lock.parent.mkdir()
+    kept = add_images("kept")
+    with FileLock(lock):
+        shift = run(*places)
+    assert (shift.state, kept.exists()) == ("complete", True)
+    assert "is not kept: what is left must stay" in Path(shift.log or "").read_text()
 
 
 def test_what_was_not_finished_is_gone_on_with(searches: Searches) -> None:

@@ -1,0 +1,42 @@
+"""The budget of the disk that a scheduled sweep keeps before it starts and after it has ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from src.errors import FitgapError
+from src.scheduling.sweep_file import ScheduledSweep
+
+#: Columns of the log.
+_WIDTH = 200
+
+
+def keep_budget(sweep: ScheduledSweep, log: Path) -> None:
+    """Deletes caches and models until the budget of a sweep is kept, and says in its log what was deleted.
+
+    That it cannot be kept is said there too, and ends nothing: a search looks itself at what its disks have free.
+
+    Args:
+        sweep: The sweep; without `disk_gb` it has no budget.
+        log: Its log.
+
+    Raises:
+        OSError: The log cannot be written.
+    """
+    budget = sweep.schedule.disk_gb
+    if budget is None:
+        return
+    # MLflow takes seconds to import, and most sweeps have no budget.
+    from src.housekeeping.cleaning import clean
+    from src.housekeeping.inventory import take_inventory
+
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        console = Console(file=file, width=_WIDTH)
+        try:
+            inventory = take_inventory(sweep.tracking_uri, sweep.storage, sweep.cache_dir)
+            clean(inventory, budget, dry_run=False, console=console)
+        except FitgapError as error:
+            console.print(str(error), soft_wrap=True)
