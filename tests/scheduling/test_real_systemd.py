@@ -143,7 +143,7 @@ def test_a_timer_starts_a_sweep_which_closes_its_books_when_the_unit_is_stopped(
     journal = Journal(sweep_folder("nightly"))
     wait_until(lambda: bool(journal.read()), "the timer has started the sweep")
     log = Path(journal.read()[0].log or "")
-    wait_until(lambda: "parent run" in log.read_text(), "the search has begun")
+    wait_until(lambda: log.exists() and "parent run" in log.read_text(), "the search has begun")
 
     manager.ask("stop", "fitgap-nightly.timer", "fitgap-nightly.service")
     (shift,) = journal.read()

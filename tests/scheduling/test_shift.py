@@ -309,7 +309,7 @@ def test_a_sweep_that_is_told_to_end_closes_its_books_and_goes_on_next_time(box:
     process = box.start(*command)
     assert process.stdout is not None
     log = Path(process.stdout.readline().rpartition("its log is ")[2].strip())
-    wait_until(lambda: "parent run" in log.read_text(), "the search has begun")
+    wait_until(lambda: log.exists() and "parent run" in log.read_text(), "the search has begun")
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 130, output
@@ -331,7 +331,7 @@ def test_after_a_power_cut_the_next_shift_goes_on_with_what_is_lost(box: Box) ->
     process = box.start(*command)
     assert process.stdout is not None
     log = Path(process.stdout.readline().rpartition("its log is ")[2].strip())
-    wait_until(lambda: "parent run" in log.read_text(), "the search has begun")
+    wait_until(lambda: log.exists() and "parent run" in log.read_text(), "the search has begun")
     process.kill()
     process.wait()
     # The search is still there, and so is its claim.
