@@ -49,6 +49,7 @@ PLAIN = Candidate("keras", "plain Keras, untracked", "plain_keras", environment=
 CANDIDATES = (
     FITGAP,
     Candidate("fitgap-float32", "fitgap in float32", options=("trainer.precision=float32",), tracked=False),
+    Candidate("fitgap-two-slots", "fitgap, two trials at a time", options=("hydra.sweeper.n_jobs=2",), tracked=False),
     PLAIN,
     Candidate(
         "keras-generator",
