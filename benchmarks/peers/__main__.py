@@ -16,7 +16,8 @@ script in `benchmarks/rivals/searches`, as its own documentation would write it,
 
 fitgap is `python -m src.train -m` with a grid sampler on one slot, recording all that it records by default, which is
 more: clean measurements of training images after each epoch, pictures, a report, the winner's test. It computes in
-bfloat16 where the processor does, by default, and is shown in float32 too, and with two trials at a time; the peers compute in float32, as Keras does.
+bfloat16 where the processor does, by default, and is shown in float32 too, and with two trials at a time; the peers
+compute in float32, as Keras does.
 
 Digits are NumPy arrays for the peers. Cats and dogs are folders of JPEGs: peers read them by
 `image_dataset_from_directory`, cached in memory, and augment by Keras's preprocessing layers in the model; plain
