@@ -8,6 +8,7 @@ looks next removes it. A second lock lets one process at a time look and change 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -18,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 
 from src.errors import StorageError
 
@@ -88,17 +89,28 @@ class HeldClaim:
         descriptor: The open file; a process that inherits it holds the claim too.
     """
 
-    def __init__(self, claim: Claim, path: Path, descriptor: int) -> None:
-        """Takes a file that is locked already."""
+    def __init__(self, claim: Claim, path: Path, descriptor: int, guard: BaseFileLock) -> None:
+        """Takes a file that is locked already, and the lock of who looks at claims or changes them."""
         self.claim = claim
         self.path = path
         self.descriptor = descriptor
+        self._guard = guard
 
     def write(self, claim: Claim) -> None:
-        """Replaces what the file says."""
+        """Replaces what the file says.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        content = json.dumps(asdict(claim)).encode()
+        with self._guard.acquire(timeout=_GUARD_SECONDS):
+            # Over what is there, with spaces for what is longer: it can be read whenever this process is killed, and
+            # a disk that is full has the room already.
+            padded = content.ljust(os.fstat(self.descriptor).st_size)
+            if os.pwrite(self.descriptor, padded, 0) < len(padded):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            os.ftruncate(self.descriptor, len(content))
         self.claim = claim
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, json.dumps(asdict(claim)).encode(), 0)
 
 
 class ClaimBook:
@@ -126,7 +138,11 @@ class ClaimBook:
             return self._read()
 
     def place(self, claim: Claim) -> HeldClaim:
-        """Places a claim that waits from now on."""
+        """Places a claim that waits from now on.
+
+        Raises:
+            OSError: It cannot be written; nothing is left of it.
+        """
         claim = replace(
             claim,
             running=False,
@@ -138,9 +154,14 @@ class ClaimBook:
         path = self.folder / f"{claim.pid}-{claim.ticket}.json"
         with self._alone():
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            held = HeldClaim(claim, path, descriptor)
-            held.write(claim)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                held = HeldClaim(claim, path, descriptor, self._guard)
+                held.write(claim)
+            except BaseException:
+                os.close(descriptor)
+                path.unlink()
+                raise
         return held
 
     def grant(self, held: HeldClaim, gpus: Sequence[str], until: str | None) -> list[Claim]:
@@ -204,14 +225,25 @@ def _look(path: Path) -> Claim | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values["devices"] = None if values["devices"] is None else tuple(values["devices"])
-        return Claim(**values)
+        return _read_claim(path)
     else:
         path.unlink()
         return None
     finally:
         os.close(descriptor)
+
+
+def _read_claim(path: Path) -> Claim:
+    """Returns what a file claims; one that cannot be read claims everything, as long as somebody holds it."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["devices"] = None if values["devices"] is None else tuple(values["devices"])
+        return Claim(**values)
+    except (ValueError, TypeError, KeyError):
+        pid, _, ticket = path.stem.partition("-")
+        if not (pid.isdecimal() and ticket.isdecimal()):
+            pid = ticket = "0"
+        return Claim(f"unreadable {path}", "?", None, running=True, ticket=int(ticket), pid=int(pid), host="?")
 
 
 def _turn(claim: Claim) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,39 @@ def test_a_number_of_gpus_are_those_that_are_free(book: ClaimBook) -> None:
     book.release(one)
     assert book.grant(another, GPUS, None) == []
     assert another.claim.devices == ("1",)
+
+
+def test_a_claim_that_cannot_be_read_is_in_everybodys_way_as_long_as_somebody_holds_it(book: ClaimBook) -> None:
+    broken, mine = place(book, "0"), place(book, "1")
+    os.ftruncate(broken.descriptor, 0)
+    (blocking,) = book.grant(mine, GPUS, None)
+    assert blocking.describe() == f"unreadable {broken.path} of ? (process {os.getpid()} on ?, since ?)"
+    # The one whose file it is can go on, and mends it.
+    assert book.grant(broken, GPUS, None) == []
+    assert book.grant(mine, GPUS, None) == []
+
+
+def test_a_claim_that_is_written_again_can_be_read_at_every_moment(
+    book: ClaimBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = place(book, sweep="a long name")
+
+    def die(descriptor: int, length: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", die)
+        with pytest.raises(KeyboardInterrupt):
+            held.write(replace(held.claim, sweep="short"))
+    assert [claim.sweep for claim in book.read()] == ["short"]
+
+
+def test_nothing_is_left_of_a_claim_that_finds_the_disk_full(book: ClaimBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", lambda descriptor, content, offset: 1)
+        with pytest.raises(OSError, match="No space left"):
+            place(book)
+    assert [path.name for path in book.folder.iterdir()] == [".guard"]
 
 
 def test_a_sweep_is_in_its_own_way(book: ClaimBook) -> None:
