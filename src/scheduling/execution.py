@@ -27,6 +27,7 @@ from src.scheduling.shift import (
     LOST,
     MISSED,
     NOT_STARTED,
+    RUNNING,
     SKIPPED,
     TIMEOUT,
     Shift,
@@ -59,6 +60,7 @@ def run_shift(name: str, overrides: Sequence[str], *, by_timer: bool, console: C
 
     Raises:
         ConfigError: The sweep cannot be scheduled; nobody can be told.
+        KeyboardInterrupt: A signal has ended it outside of its search; it has been recorded, and told.
         Exception: Something else went wrong; it has been recorded, and told.
     """
     sweep, started = load_sweep(name, overrides), local_now()
@@ -73,11 +75,22 @@ def run_shift(name: str, overrides: Sequence[str], *, by_timer: bool, console: C
     planned = (sweep.when.last_time(started) if by_timer else None) or started
     try:
         shift = _take_part(sweep, overrides, shift, planned, journal, console)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         # Also a defect, or a disk that is full: somebody waits for the result.
-        _close(sweep, replace(shift, state=FAILED, reason=str(error) or type(error).__name__), journal, console)
+        _close(sweep, _break_off(shift, error, journal), journal, console)
         raise
     return _close(sweep, shift, journal, console)
+
+
+def _break_off(shift: Shift, error: BaseException, journal: Journal) -> Shift:
+    """Returns a shift that an exception has ended, with all that has been recorded of it: the next goes on with that."""
+    known = next((other for other in journal.read() if other.started == shift.started), shift)
+    if known.state not in (RUNNING, LOST):
+        # Its search had ended, and how is known.
+        return known
+    if isinstance(error, KeyboardInterrupt):
+        return replace(known, state=INTERRUPTED, reason="A signal ended it outside of its search.")
+    return replace(known, state=FAILED, reason=str(error) or type(error).__name__)
 
 
 def _take_part(
@@ -134,18 +147,30 @@ def _execute(
     console.print(f"{sweep.name}: {_announce(goal, turn)}; its log is {log}", soft_wrap=True)
 
     def note_process(pid: int) -> None:
-        turn.held.write(replace(turn.held.claim, pid=pid))
+        # It is for people to read: that it cannot be written is no reason to end the search.
+        with contextlib.suppress(OSError):
+            turn.held.write(replace(turn.held.claim, pid=pid))
 
     command = search_command(sweep.name, [*overrides, *_to_overrides(goal, turn)])
-    keep_budget(sweep, log)
+    _keep_budget(sweep, log, console)
     ended = run_search(command, log, turn.until, [turn.held.descriptor], note_process)
-    keep_budget(sweep, log)
     after = read_standing(sweep.storage, goal.study, sweep.objectives)
     shift = replace(_judge(shift, goal, ended, standing, after, turn.until, before), ended=_now())
     # As long as no other shift of the sweep can begin; where it cannot be written, that is told at the end.
     with contextlib.suppress(FitgapError):
         journal.write(shift)
+    if ended.signal is None:
+        # Who has sent one waits, and does not wait for ever.
+        _keep_budget(sweep, log, console)
     return shift
+
+
+def _keep_budget(sweep: ScheduledSweep, log: Path, console: Console) -> None:
+    """Keeps the budget of the disk; that its log cannot be written ends nothing."""
+    try:
+        keep_budget(sweep, log)
+    except OSError as error:
+        console.print(f"The budget of the disk is not kept: {error}", soft_wrap=True, markup=False)
 
 
 def _find_unfinished(shifts: Sequence[Shift], sweep: ScheduledSweep) -> Goal | None:
@@ -182,9 +207,13 @@ def _judge(
     counted = 0 if after is None else after.counted
     over = ended.out_of_time or (until is not None and until <= local_now())
     state, reason = COMPLETE, None
+    told_to_end = ended.signal is not None or ended.out_of_time
     if ended.exit_code == 0:
         # With trials left and time too, it has ended for want of improvement.
         state = TIMEOUT if over and counted < goal.total else COMPLETE
+    elif told_to_end and counted >= goal.total:
+        # It was reporting already: there is nothing left to go on with.
+        state = COMPLETE
     elif ended.signal is not None:
         state = INTERRUPTED
     elif ended.out_of_time:

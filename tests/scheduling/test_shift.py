@@ -180,6 +180,7 @@ ENDS = {
     "it failed": (Ended(1, None, False), 3, "failed", "ended with 1: The disk is full."),
     "it was killed": (Ended(-9, None, False), 3, "failed", "ended with -9: "),
     "it was interrupted": (Ended(130, 2, False), 3, "interrupted", ""),
+    "its time was over": (Ended(143, None, True), 3, "timeout", ""),
     "its patience ended": (Ended(0, None, False), 3, "complete", ""),
 }
 
@@ -193,6 +194,75 @@ def test_how_a_search_ended_is_what_became_of_the_shift(
     assert (shift.state, shift.exit_code, shift.counted) == (state, ended.exit_code, 3)
     assert reason in (shift.reason or "")
     assert bool(shift.reason) == bool(reason)
+
+
+@pytest.mark.parametrize("ended", [Ended(143, None, True), Ended(143, 15, False)])
+def test_a_search_that_is_told_to_end_while_it_reports_has_come_to_its_trials(ended: Ended, searches: Searches) -> None:
+    searches.ended = ended
+    first = run("schedule.study=new")
+    assert (first.state, first.new_trials) == ("complete", 16)
+    assert run("schedule.study=new").study != first.study
+
+
+def test_an_error_after_the_search_keeps_what_the_next_shift_goes_on_with(
+    searches: Searches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_storage(*arguments: Any) -> Ended:
+        ended = searches.run(*arguments)
+        monkeypatch.setattr(execution, "read_standing", refuse)
+        return ended
+
+    def refuse(url: str, name: str, objectives: Any) -> Standing | None:
+        raise StudyError("The storage is away.")
+
+    searches.adds = 5
+    monkeypatch.setattr(execution, "run_search", lose_storage)
+    with pytest.raises(StudyError, match="The storage is away"):
+        run("schedule.study=new")
+    (first,) = journal()
+    assert (first.state, first.reason) == ("failed", "The storage is away.")
+    assert "The storage is away." in Path(first.log or "").read_text()
+
+    monkeypatch.setattr(execution, "run_search", searches.run)
+    monkeypatch.setattr(execution, "read_standing", searches.read)
+    assert run("schedule.study=new").study == first.study
+
+
+@pytest.mark.parametrize(("at", "state"), [("read_standing", "interrupted"), ("keep_budget", "complete")])
+def test_a_signal_after_the_search_is_recorded_and_told(
+    at: str, state: str, searches: Searches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    def search(*arguments: Any) -> Ended:
+        ended = searches.run(*arguments)
+        monkeypatch.setattr(execution, at, interrupt)
+        return ended
+
+    monkeypatch.setattr(execution, "run_search", search)
+    with pytest.raises(KeyboardInterrupt):
+        run(f"schedule.command='{shutil.which('tee')} {tmp_path / 'notice'}'")
+    (shift,) = journal()
+    assert (shift.state, shift.study) == (state, "digits/nightly")
+    assert json.loads((tmp_path / "notice").read_text())["state"] == state
+
+
+def test_a_signal_leaves_no_time_for_the_budget_and_a_budget_that_cannot_be_kept_harms_nothing(
+    searches: Searches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+
+    def keep(*arguments: Any) -> None:
+        kept.append(len(searches.commands))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(execution, "keep_budget", keep)
+    assert run().state == "complete"
+    assert kept == [0, 1]
+    searches.adds, searches.ended = 0, Ended(143, 15, False)
+    assert run().state == "interrupted"
+    assert kept == [0, 1, 1]
 
 
 def test_a_study_that_refuses_to_go_on_is_left_where_new_ones_begin(searches: Searches) -> None:
@@ -290,7 +360,7 @@ def test_the_shipped_sweep_runs_is_recorded_and_tells(box: Box) -> None:
     assert shift.parent_run_id in Path(shift.log or "").read_text()
 
 
-def test_a_sweep_that_waits_says_for_whom_and_leaves_nothing_when_it_is_told_to_end(taken: Claim, box: Box) -> None:
+def test_a_sweep_that_waits_says_for_whom_and_leaves_no_claim_when_it_is_told_to_end(taken: Claim, box: Box) -> None:
     process = box.start()
     assert process.stdout is not None
     told = process.stdout.readline()
@@ -298,9 +368,11 @@ def test_a_sweep_that_waits_says_for_whom_and_leaves_nothing_when_it_is_told_to_
     assert [claim.sweep for claim in ClaimBook(claims_folder()).read()] == ["other", "nightly"]
     process.terminate()
     output, _ = process.communicate(timeout=60)
-    assert (process.returncode, output) == (143, "")
+    assert process.returncode == 143, output
     assert [claim.sweep for claim in ClaimBook(claims_folder()).read()] == ["other"]
-    assert journal() == []
+    (shift,) = journal()
+    assert (shift.state, shift.study) == ("interrupted", None)
+    assert json.loads((box.folder / "notice").read_text())["state"] == "interrupted"
 
 
 @pytest.mark.slow
