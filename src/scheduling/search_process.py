@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from src.config.paths import PROJECT_ROOT
+from src.scheduling.units import STOP_SECONDS
 
 #: How often it is looked whether the time is over: the clock may have been set meanwhile.
 _POLL_SECONDS = 5.0
@@ -28,11 +29,13 @@ class Ended:
         exit_code: Its exit code; negative is the signal that ended it.
         signal: The signal that this process was sent and passed on; None where there was none.
         out_of_time: Whether it was ended since its time was over.
+        killed: Whether it was told so and did not end, and was killed.
     """
 
     exit_code: int
     signal: int | None
     out_of_time: bool
+    killed: bool = False
 
 
 def search_command(name: str, overrides: Sequence[str]) -> list[str]:
@@ -41,12 +44,19 @@ def search_command(name: str, overrides: Sequence[str]) -> list[str]:
 
 
 def run_search(
-    command: Sequence[str], log: Path, until: datetime | None, descriptors: Sequence[int], begun: Callable[[int], None]
+    command: Sequence[str],
+    log: Path,
+    until: datetime | None,
+    descriptors: Sequence[int],
+    begun: Callable[[int], None],
+    *,
+    stop_seconds: float = STOP_SECONDS,
 ) -> Ended:
     """Runs a search to its end.
 
-    At `until` it is sent SIGTERM, which ends what runs, to be run again next time, and closes its books. The signals
-    that this process gets are passed on to it and do nothing else: whoever sends them waits until it has ended.
+    At `until` it is sent SIGTERM, which ends what runs, to be run again next time, and closes its books; what has not
+    done so for long is killed with all its children. The signals that this process gets are passed on to it and do
+    nothing else: whoever sends them waits until it has ended.
 
     Args:
         command: The command.
@@ -54,6 +64,7 @@ def run_search(
         until: When its time is over.
         descriptors: Open files that it inherits, and with them the locks on these.
         begun: Called with its process id.
+        stop_seconds: Time that it gets to end once it is told to.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with _passing_on_signals() as relay:
@@ -69,24 +80,41 @@ def run_search(
                 # Ctrl-C on a terminal would reach it twice, and twice means at once.
                 start_new_session=True,
             )
-        relay.attach(process)
-        begun(process.pid)
-        out_of_time = _wait(process, until)
-    return Ended(process.returncode, relay.received[-1] if relay.received else None, out_of_time)
-
-
-def _wait(process: subprocess.Popen[bytes], until: datetime | None) -> bool:
-    out_of_time = False
-    while True:
-        left = _POLL_SECONDS if until is None else (until - datetime.now(until.tzinfo)).total_seconds()
-        if left <= 0 and not out_of_time:
-            out_of_time = True
-            process.terminate()
         try:
-            process.wait(_POLL_SECONDS if out_of_time else max(0.0, min(left, _POLL_SECONDS)))
-        except subprocess.TimeoutExpired:
-            continue
-        return out_of_time
+            relay.attach(process)
+            begun(process.pid)
+            out_of_time = _wait_until(process, until)
+            killed = out_of_time and _end(process, stop_seconds)
+        except BaseException:
+            # Nobody would end it in time any more, nor pass signals on to it.
+            _end(process, stop_seconds)
+            raise
+    return Ended(process.returncode, relay.received[-1] if relay.received else None, out_of_time, killed)
+
+
+def _wait_until(process: subprocess.Popen[bytes], until: datetime | None) -> bool:
+    """Waits for the end of a process, and returns whether its time was over before."""
+    while True:
+        # Within one time zone Python subtracts what the clocks show, and not the moments.
+        left = _POLL_SECONDS if until is None else (until.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+        if left <= 0:
+            return process.poll() is None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(left, _POLL_SECONDS))
+            return False
+
+
+def _end(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Tells a process to end, waits until it has, and returns whether it had to be killed."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+        return False
+    except subprocess.TimeoutExpired:
+        # It leads a session of its own, and in it a group of that number.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
 
 
 class _Relay:
@@ -99,20 +127,27 @@ class _Relay:
     def attach(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         for number in tuple(self.received):
-            process.send_signal(number)
+            self._pass_on(process, number)
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         self.received.append(number)
         # Once it has been waited for, another process may have its number: then nothing is sent.
         if self._process is not None:
-            self._process.send_signal(number)
+            self._pass_on(self._process, number)
+
+    def _pass_on(self, process: subprocess.Popen[bytes], number: int) -> None:
+        # A search knows no terminal that could be closed: it would end at once, its books left open.
+        process.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _passing_on_signals() -> Iterator[_Relay]:
     relay = _Relay()
     before: dict[int, Any] = {
-        number: signal.signal(number, relay.receive) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, relay.receive)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        # `nohup` has one of them ignored.
+        if signal.getsignal(number) != signal.SIG_IGN
     }
     try:
         yield relay

@@ -8,7 +8,7 @@ from pathlib import Path
 from src.scheduling.when import When
 
 #: Time that a sweep gets, once it is told to end, to end its trials and close its books.
-_STOP_SECONDS = 600
+STOP_SECONDS = 600
 
 #: First line of each unit; the second names the checkout that it belongs to.
 HEAD = "# Written by `python -m src.schedule install`, and removed by `remove`: change the sweep's file instead."
@@ -39,7 +39,7 @@ def write_service(name: str, root: Path, arguments: Sequence[str], environment: 
         f"ExecStart={_write_command(arguments)}",
         # The first to be told is who passes it on; what is left when the time is over is killed with all its children.
         "KillMode=mixed",
-        f"TimeoutStopSec={_STOP_SECONDS}",
+        f"TimeoutStopSec={STOP_SECONDS}",
         # It was told to end, and did.
         "SuccessExitStatus=130 143",
     ]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from src.scheduling import search_process
 from src.scheduling.search_process import run_search, search_command
+from tests.sweep.site import wait_until
 
 #: Closes its books when it is told to end, and says by what it was told.
 SEARCH = """
@@ -52,14 +55,66 @@ def test_a_search_whose_time_is_over_is_told_to_end(tmp_path: Path) -> None:
     assert datetime.now(UTC) >= until
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_passed_on_and_waited_out(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_search_that_does_not_end_is_killed_with_its_children(tmp_path: Path) -> None:
+    # Nothing can be read of a pipe whose other end all children have closed.
+    reader, writer = os.pipe()
+    code = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], close_fds=False)
+print("ready", flush=True)
+time.sleep(600)
+"""
+    log = tmp_path / "log"
+
+    def await_readiness(pid: int) -> None:
+        wait_until(lambda: log.read_text() == "ready\n", "it does not listen any more")
+
+    ended = run_search(command(code), log, datetime.now(UTC), [writer], await_readiness, stop_seconds=0.5)
+    os.close(writer)
+    assert (ended.exit_code, ended.out_of_time, ended.killed) == (-signal.SIGKILL, True, True)
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+
+
+def test_a_search_is_not_left_alone_by_an_error(tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    def fail(pid: int) -> None:
+        pids.append(pid)
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        run_search(command("import time; time.sleep(600)"), tmp_path / "log", None, [], fail)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+def test_an_end_is_a_moment_also_in_an_hour_that_comes_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+
+    class SecondHour(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2026, 10, 25, 2, 10, tzinfo=berlin, fold=1).astimezone(tz)
+
+    monkeypatch.setattr(search_process, "datetime", SecondHour)
+    until = datetime(2026, 10, 25, 2, 30, tzinfo=berlin)
+    ended = run_search(command("import time; time.sleep(600)"), tmp_path / "log", until, [], lambda pid: None)
+    assert ended.out_of_time
+
+
+@pytest.mark.parametrize(
+    ("number", "passed"),
+    [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM), (signal.SIGHUP, signal.SIGTERM)],
+)
+def test_a_signal_is_passed_on_and_waited_out(number: signal.Signals, passed: signal.Signals, tmp_path: Path) -> None:
     log = tmp_path / "log"
     # Sends the signal to who has started it, once that can only mean the search.
     code = SEARCH.replace("time.sleep(600)", f"import os; os.kill({os.getpid()}, {int(number)}); time.sleep(600)")
     handler = signal.getsignal(number)
     ended = run_search(command(code), log, None, [], lambda pid: None)
-    assert (ended.exit_code, ended.signal, ended.out_of_time) == (128 + number, number, False)
+    assert (ended.exit_code, ended.signal, ended.out_of_time) == (128 + passed, number, False)
     assert log.read_text() == "ready\nclosing the books\n"
     assert signal.getsignal(number) == handler
 
