@@ -53,9 +53,10 @@ def _run(command: str, content: bytes, shift: Shift) -> str | None:
         "PARENT_RUN_ID": shift.parent_run_id or "",
         "LOG": shift.log or "",
     }
-    environment = {**os.environ, **{f"FITGAP_{key}": value for key, value in values.items()}}
-    program, *arguments = shlex.split(command)
+    # No variable can hold a zero, which what a search has printed last may.
+    environment = {**os.environ, **{f"FITGAP_{key}": value.replace("\0", "") for key, value in values.items()}}
     try:
+        program, *arguments = shlex.split(command)
         answer = subprocess.run(
             [str(Path(program).expanduser()), *arguments],
             input=content,
@@ -66,6 +67,9 @@ def _run(command: str, content: bytes, shift: Shift) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"schedule.command could not be run: {error}."
+    except Exception as error:
+        # Whatever it is, the sweep has run: its kind is told, and not its words, which may be a secret.
+        return f"schedule.command could not be run: {type(error).__name__}."
     if answer.returncode != 0:
         said = answer.stderr.decode(errors="replace").strip()[-500:]
         return f"schedule.command ended with {answer.returncode}: {said or 'it said nothing'}."
@@ -73,18 +77,21 @@ def _run(command: str, content: bytes, shift: Shift) -> str | None:
 
 
 def _post(address: str, content: bytes, pauses: tuple[float, ...]) -> str | None:
-    request = urllib.request.Request(address, content, {"Content-Type": "application/json"}, method="POST")
     reason = ""
     for pause in (0.0, *pauses):
         time.sleep(pause)
         try:
+            request = urllib.request.Request(address, content, {"Content-Type": "application/json"}, method="POST")
             with urllib.request.urlopen(request, timeout=_WEBHOOK_SECONDS):
                 return None
         except urllib.error.HTTPError as error:
             reason = f"it answers {error.code} {error.reason}"
             if error.code < 500 and error.code != 429:
                 break
-        except (OSError, ValueError) as error:
+        except OSError as error:
             reason = str(error)
+        except Exception as error:
+            # Its words may quote the address.
+            reason = type(error).__name__
     # The address itself may be a secret: its host says enough.
     return f"schedule.webhook at {urlsplit(address).hostname} was not told: {reason}."

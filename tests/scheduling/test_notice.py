@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,25 @@ def test_a_server_that_is_not_there_harms_nothing(dead_uri: str) -> None:
     assert "Connection refused" in problem
 
 
+def test_an_answer_that_is_none_and_an_address_that_is_none_harm_nothing_and_are_not_quoted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_answer_nonsense, args=(server,))
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/secret"
+        (problem,) = send_notice(ScheduleConfig(webhook=address), SHIFT, pauses=())
+        thread.join()
+    assert problem == "schedule.webhook at 127.0.0.1 was not told: BadStatusLine."
+    (problem,) = send_notice(ScheduleConfig(webhook="http://127.0.0.1/a secret"), SHIFT, pauses=())
+    assert problem == "schedule.webhook at 127.0.0.1 was not told: InvalidURL."
+
+
+def _answer_nonsense(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(100_000)
+        connection.sendall(b"nonsense\r\n\r\n")
+
+
 def test_a_program_is_told_by_its_input_and_its_environment(tmp_path: Path) -> None:
     program = write_program(
         tmp_path, f'cat > "{tmp_path}/input"; env > "{tmp_path}/env"; echo "$1" > "{tmp_path}/argument"'
@@ -115,6 +135,12 @@ def test_a_program_is_told_by_its_input_and_its_environment(tmp_path: Path) -> N
         "SUMMARY": SUMMARY,
     }
     assert (tmp_path / "argument").read_text() == "a b\n"
+
+
+def test_a_reason_with_a_zero_in_it_is_told_too(tmp_path: Path) -> None:
+    program = write_program(tmp_path, f'echo "$FITGAP_SUMMARY" > "{tmp_path}/summary"')
+    assert send_notice(ScheduleConfig(command=f"'{program}'"), replace(SHIFT, reason="It said \0.")) == []
+    assert (tmp_path / "summary").read_text().endswith(". It said .\n")
 
 
 def test_a_program_that_fails_or_is_not_there_harms_nothing(tmp_path: Path) -> None:
