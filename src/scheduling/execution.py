@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -83,7 +83,7 @@ def run_shift(name: str, overrides: Sequence[str], *, by_timer: bool, console: C
 
 
 def _break_off(shift: Shift, error: BaseException, journal: Journal) -> Shift:
-    """Returns a shift that an exception has ended, with all that has been recorded of it: the next goes on with that."""
+    """Returns a shift that an exception has ended, with all that was recorded of it: the next goes on with that."""
     known = next((other for other in journal.read() if other.started == shift.started), shift)
     if known.state not in (RUNNING, LOST):
         # Its search had ended, and how is known.
@@ -113,6 +113,8 @@ def _take_part(
             return replace(shift, state=state, reason=f"Its GPUs are taken: {names}.")
         for lost in journal.close_lost():
             console.print(f"The shift of {lost.started} is lost: its process was killed, or the machine.")
+            for problem in send_notice(sweep.schedule, lost):
+                console.print(problem, soft_wrap=True, markup=False)
         return _execute(sweep, overrides, shift, turn, journal, console)
 
 
@@ -141,6 +143,7 @@ def _execute(
         begun_with=goal.begun_with,
         n_trials=goal.n_trials,
         counted=0 if standing is None else standing.counted,
+        counted_before=0 if standing is None else standing.counted,
         log=str(log),
     )
     journal.write(shift)
@@ -208,7 +211,9 @@ def _judge(
     over = ended.out_of_time or (until is not None and until <= local_now())
     state, reason = COMPLETE, None
     told_to_end = ended.signal is not None or ended.out_of_time
-    if ended.exit_code == 0:
+    if ended.killed:
+        state, reason = FAILED, "Its time was over, it was told to end, did not, and was killed."
+    elif ended.exit_code == 0:
         # With trials left and time too, it has ended for want of improvement.
         state = TIMEOUT if over and counted < goal.total else COMPLETE
     elif told_to_end and counted >= goal.total:
@@ -251,18 +256,28 @@ def _explain(ended: Ended, shift: Shift) -> str:
 def _close(sweep: ScheduledSweep, shift: Shift, journal: Journal, console: Console) -> Shift:
     """Records how a shift ended, and tells whoever is to be told."""
     shift = replace(shift, ended=shift.ended or _now())
+    # Telling may take minutes, in which this process may be killed.
+    problems = _write_down(lambda: journal.write(shift))
     lines = [shift.describe(), *send_notice(sweep.schedule, shift)]
-    for line in lines:
-        console.print(line, soft_wrap=True)
-    try:
-        journal.write(shift)
-        if shift.log is not None and shift.state not in NOT_STARTED:
-            with Path(shift.log).open("a", encoding="utf-8") as log:
-                log.write("".join(f"{line}\n" for line in lines))
-    except (FitgapError, OSError) as error:
-        # What could not be written has been printed.
-        console.print(str(error), style="yellow", soft_wrap=True)
+    if shift.log is not None and shift.state not in NOT_STARTED:
+        problems += _write_down(lambda: _append(Path(shift.log or ""), lines))
+    for line in (*lines, *problems):
+        console.print(line, soft_wrap=True, markup=False)
     return shift
+
+
+def _write_down(write: Callable[[], None]) -> list[str]:
+    """Writes something, or returns why it cannot be: what could not be written is printed."""
+    try:
+        write()
+    except (FitgapError, OSError) as error:
+        return [str(error)]
+    return []
+
+
+def _append(log: Path, lines: Sequence[str]) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
 
 
 def _announce(goal: Goal, turn: Turn) -> str:

@@ -53,19 +53,24 @@ class Journal:
         """Ends what was left running: to be called by who has the sweep's claim, so that no other process runs it.
 
         Returns:
-            The shifts that are lost.
+            The shifts that are lost, as they are recorded now.
 
         Raises:
             StorageError: It cannot be written.
         """
-        lost = [shift for shift in self.read() if shift.state == RUNNING]
-        if lost:
+        if all(shift.state != RUNNING for shift in self.read()):
+            return []
+        lost: list[Shift] = []
+
+        def close(shifts: list[Shift]) -> list[Shift]:
             reason = "Its process was killed, or the machine lost."
-            self._write(
-                lambda shifts: [
-                    replace(shift, state=LOST, reason=reason) if shift.state == RUNNING else shift for shift in shifts
-                ]
-            )
+            closed = [
+                replace(shift, state=LOST, reason=reason) if shift.state == RUNNING else shift for shift in shifts
+            ]
+            lost.extend(new for new, old in zip(closed, shifts, strict=True) if new is not old)
+            return closed
+
+        self._write(close)
         return lost
 
     def name_log(self, started: datetime) -> Path:

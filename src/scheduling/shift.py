@@ -46,6 +46,7 @@ class Shift:
         begun_with: Trials that each arm of the study had before.
         n_trials: Trials that each arm was to get.
         counted: Trials that are done of the arm that has the fewest, with those before.
+        counted_before: The same when it started; None where it did not come to that.
         failed: Trials of all arms that failed during the shift.
         objective: Name of what is optimized.
         best: The best value that the study has.
@@ -70,6 +71,7 @@ class Shift:
     begun_with: int = 0
     n_trials: int = 0
     counted: int = 0
+    counted_before: int | None = None
     failed: int = 0
     objective: str | None = None
     best: float | None = None
@@ -102,8 +104,13 @@ class Shift:
 
     @property
     def is_trouble(self) -> bool:
-        """Whether somebody has to look at it: it did not start, failed, or ended with nothing."""
-        return self.state in TROUBLE or (self.state != SKIPPED and self.state != RUNNING and self.best is None)
+        """Whether somebody has to look at it: it did not start, failed, or ended with nothing, or nothing new."""
+        if self.state in TROUBLE:
+            return True
+        if self.state in (SKIPPED, RUNNING):
+            return False
+        unfinished = self.goal is not None and self.counted < self.goal.total
+        return self.best is None or (unfinished and self.counted == self.counted_before)
 
     def describe(self) -> str:
         """Returns what came of it, in a line."""

@@ -115,6 +115,15 @@ def test_a_new_study_has_a_name_of_its_own(searches: Searches) -> None:
     assert searches.given("n_trials") == "16"
 
 
+def test_a_night_in_which_no_trial_ends_is_trouble_though_the_study_has_a_best_value(searches: Searches) -> None:
+    assert not run().is_trouble
+    searches.adds, searches.ended = 0, Ended(143, None, out_of_time=True)
+    empty = run()
+    assert (empty.state, empty.best, empty.is_trouble) == ("timeout", 0.5, True)
+    searches.adds = 3
+    assert not run().is_trouble
+
+
 def test_a_budget_is_kept_before_and_after_the_search_and_cannot_end_the_sweep(
     searches: Searches, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +190,7 @@ ENDS = {
     "it was killed": (Ended(-9, None, False), 3, "failed", "ended with -9: "),
     "it was interrupted": (Ended(130, 2, False), 3, "interrupted", ""),
     "its time was over": (Ended(143, None, True), 3, "timeout", ""),
+    "it did not end": (Ended(-9, None, True, killed=True), 3, "failed", "did not, and was killed."),
     "its patience ended": (Ended(0, None, False), 3, "complete", ""),
 }
 
@@ -306,12 +316,21 @@ def test_a_sweep_that_waits_until_its_time_is_over_has_missed_it(taken: Claim, s
     assert [claim.sweep for claim in ClaimBook(claims_folder()).read()] == ["other"]
 
 
-def test_a_shift_whose_process_was_killed_is_lost_at_the_next_look_and_gone_on_with(searches: Searches) -> None:
+def test_a_shift_whose_process_was_killed_is_lost_at_the_next_look_told_and_gone_on_with(
+    searches: Searches, tmp_path: Path
+) -> None:
     started = "2026-11-25T22:30:00.000000+01:00"
     dead = Shift("nightly", started, study="digits/nightly", begun_with=16, n_trials=16, counted=16)
     Journal(sweep_folder("nightly")).write(dead)
     searches.counted["digits/nightly"] = 20
-    run()
+    told = tmp_path / "told"
+    told.write_text("")
+    run(f"schedule.command='{shutil.which('tee')} -a {told}'")
+    notices = [json.loads(text) for text in told.read_text().replace("}{", "}\n{").splitlines()]
+    assert [(notice["state"], notice["started"] == started) for notice in notices] == [
+        ("lost", True),
+        ("complete", False),
+    ]
     assert searches.given("n_trials") == "32"
     assert [shift.state for shift in journal()] == ["lost", "complete"]
 
