@@ -7,13 +7,15 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
+def write_whole(path: Path, content: bytes, *, private: bool = False, lasting: bool = False) -> None:
     """Writes a file in one step, and the folder that it lies in where there is none.
 
     Args:
         path: Where to.
         content: All of it.
         private: Whether its owner alone may read it, rather than everybody who may read the folder.
+        lasting: Whether also a power cut right afterwards leaves the old one or the new one, which takes the disk some
+            time.
 
     Raises:
         OSError: The file cannot be written; nothing is left of the attempt.
@@ -24,6 +26,9 @@ def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         if not private:
             partial.chmod(0o644)  # Temporary files are private.
         partial.replace(path)

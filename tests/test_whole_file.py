@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -35,3 +36,17 @@ def test_where_it_cannot_be_written_the_old_one_stays_and_nothing_else_is_left(
         write_whole(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_shall_last_is_on_the_disk_before_it_takes_the_place_of_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append((path.read_bytes(), os.fstat(descriptor).st_size))
+    )
+    write_whole(path, b"newer", lasting=True)
+    assert synced == [(b"old", 5)]
+    assert path.read_bytes() == b"newer"

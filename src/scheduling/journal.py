@@ -85,7 +85,9 @@ class Journal:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS):
                 shifts = change(self.read())
-                write_whole(self.path, "".join(f"{shift.to_json()}\n" for shift in shifts).encode())
+                content = "".join(f"{shift.to_json()}\n" for shift in shifts).encode()
+                # With the file all earlier shifts would be lost.
+                write_whole(self.path, content, lasting=True)
         except (OSError, Timeout) as error:
             raise StorageError(
                 f"The record of scheduled sweeps, {self.path}, cannot be written: {error}. Make "
