@@ -68,10 +68,11 @@ class Calendar:
 
     def last_time(self, before: datetime) -> datetime | None:
         """Returns the last moment that is not after an aware one; None where there is none for years."""
+        base = before.astimezone(UTC)
         for span in _SPANS:
-            moments = [moment for moment in self.next_times(before - span, _MOST) if moment <= before]
+            moments = [moment for moment in self.next_times(base - span, _MOST) if moment <= base]
             if moments:
-                return moments[-1]
+                return moments[-1].astimezone(before.tzinfo)
         return None
 
     def to_calendars(self) -> list[str]:

@@ -10,6 +10,7 @@ from itertools import islice
 from cronsim import CronSim, CronSimError
 
 from src.errors import ConfigError
+from src.scheduling.zone import has_come
 
 #: Short words for expressions, as `crontab` knows them.
 _NICKNAMES = {
@@ -70,7 +71,7 @@ class Cron:
             return None
         last = start
         for moment in self._iterate(start):
-            if moment > before:
+            if not has_come(moment, before):
                 break
             last = moment
         return last
@@ -85,9 +86,9 @@ class Cron:
         weekdays = {int(day) % 7 for day in parsed.weekdays if isinstance(day, int)}
         names = "" if len(weekdays) == 7 else ",".join(_DAYS[day] for day in sorted(weekdays)) + " "
         clock = f"{hours}:{minutes}:00"
-        if parsed.day_and or not names or days == "*":
+        if parsed.day_and:
             return [f"{names}*-{months}-{days} {clock}"]
-        # With a day of the month and a day of the week cron takes either.
+        # With a day of the month and a day of the week, of which neither begins with a star, cron takes either.
         return [f"*-{months}-{days} {clock}", f"{names}*-{months}-* {clock}"]
 
     def to_cron(self) -> str:

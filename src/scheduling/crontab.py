@@ -73,7 +73,8 @@ class Crontab:
         Raises:
             ConfigError: It starts by a calendar of systemd.
         """
-        environment = [f"{key}={value}" for key, value in find_environment().items()]
+        # Whoever lists the machine's processes reads a command's words.
+        environment = [f"{key}={value}" for key, value in find_environment(private=False).items()]
         command = shlex.join([*(["env", *environment] if environment else []), *run_arguments(sweep.name)])
         log = shlex.quote(str(schedule_folder() / "cron.log"))
         folder = shlex.quote(str(schedule_folder()))

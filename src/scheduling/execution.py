@@ -12,13 +12,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from src.config.schedule import ScheduleConfig
 from src.errors import FitgapError
 from src.scheduling.budget import keep_budget
 from src.scheduling.claims import CPU, ClaimBook
 from src.scheduling.goal import Goal, set_goal
 from src.scheduling.journal import Journal
 from src.scheduling.notice import send_notice
-from src.scheduling.places import claims_folder, sweep_folder
+from src.scheduling.places import check_name, claims_folder, sweep_folder
 from src.scheduling.search_process import Ended, run_search, search_command
 from src.scheduling.shift import (
     COMPLETE,
@@ -32,10 +33,10 @@ from src.scheduling.shift import (
     TIMEOUT,
     Shift,
 )
-from src.scheduling.sweep_file import ScheduledSweep, load_sweep
+from src.scheduling.sweep_file import ScheduledSweep, load_sweep, read_block
 from src.scheduling.turn_taking import Turn, take_turn
 from src.scheduling.window import find_end
-from src.scheduling.zone import local_now
+from src.scheduling.zone import has_come, local_now
 from src.study.standing import Standing, read_standing
 
 #: The study's attribute that names the parent run; `src.sweep.parent` writes it.
@@ -59,12 +60,18 @@ def run_shift(name: str, overrides: Sequence[str], *, by_timer: bool, console: C
         console: Where to print.
 
     Raises:
-        ConfigError: The sweep cannot be scheduled; nobody can be told.
+        ConfigError: The sweep cannot be scheduled. If a timer has started it, that has been recorded, and told where
+            its block says whom.
         KeyboardInterrupt: A signal has ended it outside of its search; it has been recorded, and told.
         Exception: Something else went wrong; it has been recorded, and told.
     """
-    sweep, started = load_sweep(name, overrides), local_now()
-    journal = Journal(sweep_folder(name))
+    started, journal = local_now(), Journal(sweep_folder(name))
+    try:
+        sweep = load_sweep(name, overrides)
+    except FitgapError as error:
+        if by_timer:
+            _record_refusal(name, str(error), started, journal, console)
+        raise
     shift = Shift(
         sweep=name,
         started=started.isoformat(timespec="microseconds"),
@@ -77,14 +84,28 @@ def run_shift(name: str, overrides: Sequence[str], *, by_timer: bool, console: C
         shift = _take_part(sweep, overrides, shift, planned, journal, console)
     except (Exception, KeyboardInterrupt) as error:
         # Also a defect, or a disk that is full: somebody waits for the result.
-        _close(sweep, _break_off(shift, error, journal), journal, console)
+        _close(sweep.schedule, _break_off(shift, error, journal), journal, console)
         raise
-    return _close(sweep, shift, journal, console)
+    return _close(sweep.schedule, shift, journal, console)
+
+
+def _record_refusal(name: str, reason: str, started: datetime, journal: Journal, console: Console) -> None:
+    """Records and tells that a file has been refused: nobody reads what a timer's sweep prints."""
+    try:
+        check_name(name)
+    except FitgapError:
+        return
+    moment = started.isoformat(timespec="microseconds")
+    shift = Shift(name, moment, state=FAILED, reason=reason, pid=os.getpid(), host=platform.node())
+    _close(read_block(name) or ScheduleConfig(), shift, journal, console)
 
 
 def _break_off(shift: Shift, error: BaseException, journal: Journal) -> Shift:
     """Returns a shift that an exception has ended, with all that was recorded of it: the next goes on with that."""
-    known = next((other for other in journal.read() if other.started == shift.started), shift)
+    recorded: list[Shift] = []
+    with contextlib.suppress(OSError, ValueError):
+        recorded = journal.read()
+    known = next((other for other in recorded if other.started == shift.started), shift)
     if known.state not in (RUNNING, LOST):
         # Its search had ended, and how is known.
         return known
@@ -103,12 +124,12 @@ def _take_part(
 ) -> Shift:
     now = local_now()
     until = find_end(sweep.schedule, planned, now)
-    if until is not None and until <= now:
+    if until is not None and has_come(until, now):
         return replace(shift, state=MISSED, reason=f"It was to run from {_clock(planned)} until {_clock(until)}.")
     with take_turn(ClaimBook(claims_folder()), sweep.name, sweep.schedule, planned, console) as turn:
         if turn.blocking:
             names = "; ".join(claim.describe() for claim in turn.blocking)
-            over = turn.until is not None and turn.until <= local_now()
+            over = turn.until is not None and has_come(turn.until, local_now())
             state = MISSED if over and sweep.schedule.if_running == "wait" else SKIPPED
             return replace(shift, state=state, reason=f"Its GPUs are taken: {names}.")
         for lost in journal.close_lost():
@@ -208,7 +229,7 @@ def _judge(
     earlier: Sequence[Shift],
 ) -> Shift:
     counted = 0 if after is None else after.counted
-    over = ended.out_of_time or (until is not None and until <= local_now())
+    over = ended.out_of_time or (until is not None and has_come(until, local_now()))
     state, reason = COMPLETE, None
     told_to_end = ended.signal is not None or ended.out_of_time
     if ended.killed:
@@ -253,12 +274,12 @@ def _explain(ended: Ended, shift: Shift) -> str:
     return f"The search ended with {ended.exit_code}: {told}"
 
 
-def _close(sweep: ScheduledSweep, shift: Shift, journal: Journal, console: Console) -> Shift:
+def _close(schedule: ScheduleConfig, shift: Shift, journal: Journal, console: Console) -> Shift:
     """Records how a shift ended, and tells whoever is to be told."""
     shift = replace(shift, ended=shift.ended or _now())
     # Telling may take minutes, in which this process may be killed.
     problems = _write_down(lambda: journal.write(shift))
-    lines = [shift.describe(), *send_notice(sweep.schedule, shift)]
+    lines = [shift.describe(), *send_notice(schedule, shift)]
     if shift.log is not None and shift.state not in NOT_STARTED:
         problems += _write_down(lambda: _append(Path(shift.log or ""), lines))
     for line in (*lines, *problems):

@@ -17,7 +17,7 @@ from src.scheduling.places import claims_folder, schedule_folder
 from src.scheduling.sweep_file import ScheduledSweep
 from src.scheduling.systemd import Systemd
 from src.scheduling.timers import open_timers
-from src.scheduling.zone import local_zone
+from src.scheduling.zone import find_unknown, local_zone
 from src.workers.gpus import find_gpus
 
 _SECONDS = 30
@@ -87,6 +87,10 @@ def _examine_disks(folders: Sequence[Path]) -> Iterator[Finding]:
 
 
 def _examine_clock() -> Finding:
+    unknown = find_unknown()
+    if unknown is not None:
+        told = f"TZ is {unknown!r}, which is no name of the time zone database: sweeps would start and end by UTC."
+        return Finding("clock", MEND, f"{told} Name one, such as Europe/Berlin, or unset it.")
     zone = f"time zone {local_zone()}"
     answer = _ask("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if answer == "yes":

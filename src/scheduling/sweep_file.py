@@ -89,6 +89,18 @@ def load_sweep(name: str, overrides: Sequence[str] = ()) -> ScheduledSweep:
         raise ConfigError(f"sweeps/{name}.yaml cannot be scheduled:\n{reason}") from error
 
 
+def read_block(name: str) -> ScheduleConfig | None:
+    """Returns the `schedule` block of a file that may be refused otherwise; None where the block is wrong too."""
+    try:
+        node = OmegaConf.load(SWEEPS / f"{name}.yaml").schedule
+        schedule = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(ScheduleConfig), node))
+        assert isinstance(schedule, ScheduleConfig)
+        return None if _find_problems(schedule) else schedule
+    except Exception:
+        # Whatever it is, the whole file has been refused for a reason, and that is told.
+        return None
+
+
 def _load(name: str, overrides: Sequence[str]) -> ScheduledSweep:
     register_schemas()
     with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):

@@ -25,6 +25,12 @@ def unit_folder() -> Path:
     return Path(home).expanduser() / "systemd" / "user"
 
 
+def stamp_path(timer: str) -> Path:
+    """Returns the file whose time says when a timer of the user's started something last."""
+    home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(home).expanduser() / "systemd" / "timers" / f"stamp-{timer}"
+
+
 class Systemd:
     """The user's timers of systemd.
 
@@ -66,6 +72,11 @@ class Systemd:
             if isinstance(error, OSError):
                 raise ScheduleError(f"The units cannot be written to {self.folder}: {error.strerror}.") from error
             raise
+        for path in changed:
+            stamp = stamp_path(path.name)
+            if stamp.exists():
+                # Else what its new moments have missed, or an earlier installation's, would start at once.
+                stamp.touch()
         change.said.extend(self._start(timers, reload=bool(changed)))
         return change
 
@@ -89,6 +100,7 @@ class Systemd:
         for timer in timers:
             # Where nobody was there to do so.
             (self.folder / "timers.target.wants" / timer).unlink(missing_ok=True)
+            stamp_path(timer).unlink(missing_ok=True)
         for folder in (self.folder / "timers.target.wants", self.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
@@ -112,7 +124,7 @@ class Systemd:
     def _write(self, sweep: ScheduledSweep) -> dict[Path, str]:
         service, timer = self._paths(sweep.name)
         return {
-            service: write_service(sweep.name, self.root, run_arguments(sweep.name), find_environment()),
+            service: write_service(sweep.name, self.root, run_arguments(sweep.name), find_environment(private=True)),
             timer: write_timer(sweep.name, self.root, sweep.when),
         }
 

@@ -15,7 +15,18 @@ from src.errors import ScheduleError
 from src.scheduling.sweep_file import ScheduledSweep
 
 #: Variables of the shell that a timer's sweep needs as the sweep by hand does, besides all that begin with FITGAP_.
-_VARIABLES = ("MLFLOW_TRACKING_URI", "CUDA_VISIBLE_DEVICES", "KERAS_HOME", "LD_LIBRARY_PATH", "HTTPS_PROXY", "NO_PROXY")
+_VARIABLES = (
+    "MLFLOW_TRACKING_URI",
+    "CUDA_VISIBLE_DEVICES",
+    "KERAS_HOME",
+    "LD_LIBRARY_PATH",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "no_proxy",
+)
+#: Those that only whoever the sweep is may read.
+_SECRETS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -66,9 +77,14 @@ def find_python() -> str:
     return sys.executable
 
 
-def find_environment() -> dict[str, str]:
-    """Returns the variables that a timer's sweep gets, since no shell has set them for it."""
-    kept = {key: value for key, value in os.environ.items() if key.startswith("FITGAP_") or key in _VARIABLES}
+def find_environment(*, private: bool) -> dict[str, str]:
+    """Returns the variables that a timer's sweep gets, since no shell has set them for it.
+
+    Args:
+        private: Whether nobody else can see them: only then what signs in at a tracking server is among them.
+    """
+    names = (*_VARIABLES, *_SECRETS) if private else _VARIABLES
+    kept = {key: value for key, value in os.environ.items() if key.startswith("FITGAP_") or key in names}
     return dict(sorted(kept.items()))
 
 

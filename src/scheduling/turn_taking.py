@@ -14,7 +14,7 @@ from src.config.paths import PROJECT_ROOT
 from src.config.schedule import ScheduleConfig
 from src.scheduling.claims import CPU, Claim, ClaimBook, HeldClaim
 from src.scheduling.window import find_end
-from src.scheduling.zone import local_now
+from src.scheduling.zone import has_come, local_now
 from src.workers.gpus import find_gpus
 
 #: How often a sweep that waits looks whether it is its turn.
@@ -80,7 +80,7 @@ def _await(book: ClaimBook, held: HeldClaim, schedule: ScheduleConfig, planned: 
     while True:
         now = local_now()
         until = find_end(schedule, planned, now)
-        if until is not None and until <= now:
+        if until is not None and has_come(until, now):
             # What is in its way does not matter any more, but it is worth being told.
             return Turn(held, until, book.read_others(held))
         blocking = book.grant(held, gpus, None if until is None else until.isoformat(timespec="seconds"))

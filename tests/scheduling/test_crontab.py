@@ -49,6 +49,8 @@ def test_a_line_reads_back_as_what_was_to_be_started(
     table: Path, nightly: ScheduledSweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FITGAP_OUTBOX_DIR", "/a b/50%'s")
+    # Others of the machine could see it while the sweep runs.
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
     Crontab(PROJECT_ROOT).install([nightly], dry_run=False)
     begin, line, end = table.read_text().splitlines()
     assert begin.startswith("#")
@@ -57,6 +59,7 @@ def test_a_line_reads_back_as_what_was_to_be_started(
     assert Cron(" ".join(fields)).text == "30 22 * * 1-5"
     # An unescaped percent sign would be a line break to cron.
     assert re.findall(r"(?<!\\)%", command) == []
+    assert "secret" not in command
     words = shlex.split(command.replace("\\%", "%"), comments=True)
     assert words[words.index("cd") + 1] == str(PROJECT_ROOT)
     assert "FITGAP_OUTBOX_DIR=/a b/50%'s" in words

@@ -10,7 +10,7 @@ import yaml
 from src.config.paths import PROJECT_ROOT
 from src.config.schedule import ScheduleConfig
 from src.scheduling import shift
-from src.scheduling.timers import _VARIABLES
+from src.scheduling.timers import _SECRETS, _VARIABLES
 
 PAGE = (PROJECT_ROOT / "docs" / "gpu-box.md").read_text(encoding="utf-8")
 
@@ -39,4 +39,4 @@ def test_the_example_is_the_shipped_file() -> None:
 def test_every_state_of_a_shift_and_every_variable_that_a_unit_gets_is_named() -> None:
     states = {value for name, value in vars(shift).items() if name.isupper() and isinstance(value, str)}
     assert set(read_table("state")) == states - {shift.RUNNING}
-    assert all(f"`{name}`" in PAGE for name in _VARIABLES)
+    assert all(f"`{name}`" in PAGE for name in (*_VARIABLES, *_SECRETS))

@@ -19,7 +19,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from src.errors import ConfigError, StudyError
-from src.scheduling import execution
+from src.scheduling import execution, sweep_file
 from src.scheduling.claims import Claim, ClaimBook
 from src.scheduling.execution import run_shift
 from src.scheduling.journal import Journal
@@ -365,6 +365,29 @@ def test_a_block_that_is_wrong_starts_nothing(searches: Searches) -> None:
     with pytest.raises(ConfigError, match=r"sweeps/nightly\.yaml cannot be scheduled"):
         run("schedule.until=late")
     assert searches.commands == []
+
+
+def test_a_file_that_is_refused_is_recorded_and_told_where_a_timer_starts_it(
+    searches: Searches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice, broken = tmp_path / "notice", tmp_path / "sweeps" / "nightly.yaml"
+    broken.parent.mkdir()
+    monkeypatch.setattr(sweep_file, "SWEEPS", broken.parent)
+    broken.write_text(f"schedule:\n  when: 30 22 * * *\n  command: {shutil.which('tee')} {notice}\n")
+    with pytest.raises(ConfigError, match="cannot be scheduled"):
+        run("model.no_such_key=1")
+    assert journal() == []
+    with pytest.raises(ConfigError, match="cannot be scheduled"):
+        run("model.no_such_key=1", by_timer=True)
+    (shift,) = journal()
+    assert (shift.state, shift.goal, shift.is_trouble) == ("failed", None, True)
+    assert "no_such_key" in (shift.reason or "")
+    assert json.loads(notice.read_text())["reason"] == shift.reason
+    # Of a block that is wrong nobody can be told, and it is recorded all the same.
+    broken.write_text("schedule: [")
+    with pytest.raises(ConfigError):
+        run("model.no_such_key=1", by_timer=True)
+    assert [shift.state for shift in journal()] == ["failed", "failed"]
 
 
 def test_the_shipped_sweep_runs_is_recorded_and_tells(box: Box) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from src.config.paths import PROJECT_ROOT
 from src.errors import ScheduleError
 from src.scheduling.sweep_file import ScheduledSweep, load_sweep
-from src.scheduling.systemd import Systemd, verify_units
+from src.scheduling.systemd import Systemd, stamp_path, verify_units
 from src.scheduling.units import write_service
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
@@ -76,12 +77,30 @@ def test_installing_twice_changes_nothing_and_another_environment_does(
     assert {path: path.stat().st_mtime_ns for path in systemd.folder.iterdir()} == times
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://box:5000")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
     assert not systemd.is_current(nightly)
     (changed,) = systemd.install([nightly], dry_run=False).texts
     assert Path(changed).name == "fitgap-nightly.service"
     assert 'Environment="MLFLOW_TRACKING_URI=http://box:5000"' in Path(changed).read_text()
-    # It may hold a password.
+    assert 'Environment="MLFLOW_TRACKING_TOKEN=secret"' in Path(changed).read_text()
     assert Path(changed).stat().st_mode & 0o077 == 0
+
+
+def test_a_timer_that_is_installed_again_does_not_start_what_was_missed_meanwhile(
+    systemd: Systemd, nightly: ScheduledSweep
+) -> None:
+    stamp = stamp_path("fitgap-nightly.timer")
+    stamp.parent.mkdir(parents=True)
+    stamp.touch()
+    os.utime(stamp, (1, 1))
+    systemd.install([nightly], dry_run=True)
+    assert stamp.stat().st_mtime == 1
+    systemd.install([nightly], dry_run=False)
+    assert stamp.stat().st_mtime > 1
+    os.utime(stamp, (1, 1))
+    # As it is already: what the machine has missed while it was off is still to be started.
+    systemd.install([nightly], dry_run=False)
+    assert stamp.stat().st_mtime == 1
 
 
 def test_removing_leaves_nothing_behind(places: Path, systemd: Systemd, nightly: ScheduledSweep) -> None:
@@ -89,10 +108,14 @@ def test_removing_leaves_nothing_behind(places: Path, systemd: Systemd, nightly:
     wants = systemd.folder / "timers.target.wants"
     wants.mkdir()
     (wants / "fitgap-nightly.timer").symlink_to(systemd.folder / "fitgap-nightly.timer")
+    stamp = stamp_path("fitgap-nightly.timer")
+    stamp.parent.mkdir(parents=True)
+    stamp.touch()
     assert len(systemd.remove(["nightly"], dry_run=True).texts) == 2
     assert systemd.list_installed() == ["nightly"]
     assert set(systemd.remove(["nightly"], dry_run=False).texts.values()) == {None}
     assert not systemd.folder.exists()
+    assert not stamp.exists()
     assert systemd.remove(["nightly"], dry_run=False).texts == {}
 
 

@@ -11,8 +11,10 @@ import pytest
 from src.errors import ConfigError
 from src.scheduling.calendar import Calendar
 from src.scheduling.cron import Cron
+from src.scheduling.finding import MEND
+from src.scheduling.machine import examine_machine
 from src.scheduling.when import parse_when
-from src.scheduling.zone import local_zone
+from src.scheduling.zone import find_unknown, has_come, local_zone
 
 BERLIN = ZoneInfo("Europe/Berlin")
 #: On the 29th of March 2026 two o'clock becomes three; on the 25th of October three o'clock becomes two.
@@ -54,6 +56,9 @@ def test_a_calendar_is_read_by_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
         "*/20 1-5/2 * * 0,3",
         "0 4 31 1-6 *",
         "5 6 * * 7",
+        "0 22 1-31 * 1-5",
+        "0 0 1 * 0-6",
+        "0 22 */1 * 1-5",
     ],
 )
 def test_systemd_starts_an_expression_when_cron_would(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,8 +98,24 @@ def test_what_came_last_is_what_would_have_come_next() -> None:
     assert str(Cron("30 22 * * 1-5").last_time(datetime(2026, 11, 29, 8, tzinfo=BERLIN))) == "2026-11-27 22:30:00+01:00"
 
 
+@pytest.mark.parametrize(
+    "text", ["50 2 * * *", pytest.param("*-*-* 02:50", marks=needs_systemd)], ids=["cron", "systemd"]
+)
+def test_what_came_last_is_told_by_moments_in_an_hour_that_comes_twice(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    second = datetime(2026, 10, 25, 2, 40, tzinfo=BERLIN, fold=1)
+    assert str(parse_when(text).last_time(second)) == "2026-10-25 02:50:00+02:00"
+    assert has_come(second.replace(minute=50, fold=0), second)
+    assert not has_come(second, second.replace(minute=50, fold=0))
+
+
 def test_the_time_zone_is_the_one_that_the_shell_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", ":Asia/Kolkata")
-    assert local_zone() == ZoneInfo("Asia/Kolkata")
+    assert (local_zone(), find_unknown()) == (ZoneInfo("Asia/Kolkata"), None)
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    assert find_unknown() == "CET-1CEST,M3.5.0,M10.5.0/3"
+    assert [finding.state for finding in examine_machine([]) if finding.what == "clock"] == [MEND]
     monkeypatch.delenv("TZ")
     assert datetime.now(local_zone()).utcoffset() == datetime.now().astimezone().utcoffset()
