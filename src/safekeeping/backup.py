@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from src.errors import StorageError
 from src.safekeeping.copying import copy_database, copy_files, find_files, is_database
-from src.safekeeping.manifest import Manifest
+from src.safekeeping.manifest import MANIFEST, Manifest, take_folder
 from src.safekeeping.places import ARTIFACTS, OUTBOX, Places
 
 #: Folder in a backup of what is of one moment, until all of it is there.
@@ -46,17 +46,17 @@ def make_backup(places: Places, folder: Path) -> Backup:
     the journals of runs are as they were at one moment of this backup.
 
     Raises:
-        StorageError: There is nothing to back up, the folder lies within it, or something cannot be read or written.
+        StorageError: There is nothing to back up, the folder lies within it or around it or holds something else, or
+            something cannot be read or written.
     """
     folder = folder.absolute()
     if not places.database.exists():
         raise StorageError(f"There is nothing to back up: {places.database} is not there. Name a store with --uri.")
-    within = next((path for path in places.parts.values() if folder.resolve().is_relative_to(path.resolve())), None)
-    if within is not None:
-        raise StorageError(f"A backup cannot lie in what it is a backup of, {within}. Give another folder, or disk.")
+    _check_apart(places, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=0):
+            take_folder(folder, places.artifacts)
             return Backup(folder, _write(places, folder))
     except Timeout as error:
         raise StorageError(f"Another process is writing the backup {folder}. Wait for its end.") from error
@@ -82,10 +82,29 @@ def _write(places: Places, folder: Path) -> int:
     # After the databases, so that there is what they name.
     others = set(databases.values())
     written += copy_files((path for path in files if path not in others), places.artifacts, folder / ARTIFACTS)
-    _put_in_place(fresh, folder, [outbox, *databases])
     made = datetime.now().astimezone().isoformat(timespec="seconds")
-    Manifest(made, str(places.artifacts), tuple(places.parts)).write(folder)
+    fresh.mkdir(exist_ok=True)
+    Manifest(made, str(places.artifacts), tuple(places.parts)).write(fresh)
+    # Half old and half new it is no backup; from here on nothing needs room on the disk.
+    (folder / MANIFEST).unlink(missing_ok=True)
+    _put_in_place(fresh, folder, [outbox, *databases, Path(MANIFEST)])
     return written
+
+
+def _check_apart(places: Places, folder: Path) -> None:
+    """Looks whether a backup would touch what it is a backup of.
+
+    Raises:
+        StorageError: It would: one of the two lies within the other, perhaps by a link.
+    """
+    copies = [path.resolve() for path in (folder, *(folder / name for name in places.parts))]
+    for part in places.parts.values():
+        original = part.resolve()
+        if any(copy.is_relative_to(original) or original.is_relative_to(copy) for copy in copies):
+            raise StorageError(
+                f"A backup cannot lie in what it is a backup of, nor around it, but {folder} and {part} do. Give "
+                "another folder, or disk."
+            )
 
 
 def _put_in_place(fresh: Path, folder: Path, names: Iterable[Path]) -> None:

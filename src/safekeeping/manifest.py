@@ -1,4 +1,7 @@
-"""What a backup says of itself; without it a folder is none, or one whose making was interrupted."""
+"""What a backup says of itself; without it a folder is none, or one whose making was interrupted.
+
+Beside it lies a mark with the store that the folder is of, which is there from the first moment on.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from pathlib import Path
 from src.errors import StorageError
 from src.whole_file import write_whole
 
-_NAME = "backup.json"
+#: The manifest's name in a backup.
+MANIFEST = "backup.json"
+#: The mark's name, and what else may be in a folder that holds nothing yet.
+_MARK, _LOCK = ".store", ".lock"
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,44 @@ class Manifest:
     parts: tuple[str, ...]
 
     def write(self, folder: Path) -> None:
-        """Writes it into a backup, which is complete from then on.
+        """Writes it into a folder; a backup in which it lies is complete.
 
         Raises:
             OSError: It cannot be written.
         """
-        write_whole(folder / _NAME, json.dumps(asdict(self), indent=2).encode() + b"\n")
+        write_whole(folder / MANIFEST, json.dumps(asdict(self), indent=2).encode() + b"\n")
+
+
+def take_folder(folder: Path, artifacts: Path) -> None:
+    """Marks a folder as that of the backups of one store, before anything else is written to it.
+
+    Args:
+        folder: The folder, which exists.
+        artifacts: The folder of artifacts of the store.
+
+    Raises:
+        StorageError: It holds something else, or backups of another store.
+        OSError: It cannot be read or written.
+    """
+    mark = folder / _MARK
+    if mark.exists():
+        owner = mark.read_text(encoding="utf-8").strip()
+    elif (folder / MANIFEST).exists():
+        owner = read_manifest(folder).artifacts
+    else:
+        found = next((path.name for path in folder.iterdir() if path.name != _LOCK), None)
+        if found is not None:
+            raise StorageError(
+                f"{folder} is not empty and no backup: {found} is in it, and a backup would replace what has its "
+                "names. Give a folder that is empty or not there."
+            )
+        owner = str(artifacts)
+    if Path(owner).resolve() != artifacts.resolve():
+        raise StorageError(
+            f"{folder} holds backups of another store, that of {owner}, but this one's artifacts lie in {artifacts}. "
+            "Give each store a folder of its own."
+        )
+    write_whole(mark, f"{owner}\n".encode())
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -42,10 +80,10 @@ def read_manifest(folder: Path) -> Manifest:
         StorageError: The folder is no backup, or none that was finished.
     """
     try:
-        values = json.loads((folder / _NAME).read_text(encoding="utf-8"))
+        values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return Manifest(str(values["made"]), str(values["artifacts"]), tuple(map(str, values["parts"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(
-            f"{folder} is no backup that was finished: {_NAME} in it cannot be read. Give the folder that `python -m "
-            "src.backup FOLDER` has written, or write it again."
+            f"{folder} is no backup that was finished: {MANIFEST} in it cannot be read. Give the folder that "
+            "`python -m src.backup FOLDER` has written, or write it again."
         ) from error

@@ -215,6 +215,58 @@ def test_a_backup_within_what_it_is_of_is_refused(places: Places) -> None:
         make_backup(places, places.artifacts / "copy")
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_backup_around_what_it_is_of_is_refused_and_leaves_it_as_it_is(
+    places: Places, tmp_path: Path, linked: bool
+) -> None:
+    folder = places.database.parent
+    if linked:
+        folder = tmp_path / "copy"
+        folder.mkdir()
+        (folder / "mlruns").symlink_to(places.artifacts)
+    before = places.database.stat()
+    with pytest.raises(StorageError, match="nor around it"):
+        make_backup(places, folder)
+    assert places.database.stat() == before
+    assert list(places.artifacts.rglob("curves.txt"))
+
+
+def test_a_folder_that_holds_something_else_is_refused(places: Places, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mlflow.db").write_text("somebody's")
+    with pytest.raises(StorageError, match=r"is not empty and no backup: mlflow\.db"):
+        make_backup(places, other)
+    assert (other / "mlflow.db").read_text() == "somebody's"
+
+
+def test_the_backups_of_two_stores_do_not_mix(places: Places, elsewhere: Places, tmp_path: Path) -> None:
+    make_backup(places, tmp_path / "copy")
+    restore_backup(elsewhere, tmp_path / "copy")
+    whole = (tmp_path / "copy" / "mlflow.db").read_bytes()
+    with pytest.raises(StorageError, match="holds backups of another store"):
+        make_backup(elsewhere, tmp_path / "copy")
+    assert (tmp_path / "copy" / "mlflow.db").read_bytes() == whole
+
+
+def test_an_update_that_was_interrupted_is_no_backup_until_it_is_made_again(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_backup(places, tmp_path / "copy")
+
+    def interrupt(fresh: Path, folder: Path, names: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("src.safekeeping.backup._put_in_place", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            make_backup(places, tmp_path / "copy")
+    with pytest.raises(StorageError, match="is no backup that was finished"):
+        restore_backup(places, tmp_path / "copy")
+    make_backup(places, tmp_path / "copy")
+    restore_backup(places, tmp_path / "copy")
+
+
 def test_a_server_is_backed_up_where_it_runs() -> None:
     with pytest.raises(StorageError, match="has to be backed up where it runs"):
         find_places("http://localhost:5000", None)
