@@ -1,13 +1,29 @@
-"""Who uses files at this moment: processes that have them open or mapped, and locks that are held."""
+"""Who uses files at this moment: processes that have them open or mapped, locks that are held, and claims on GPUs."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import platform
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+
+def claims_folder() -> Path:
+    """Returns the folder of the claims on this machine's GPUs, which all checkouts of a user share.
+
+    It is the same whatever cache folder a checkout has, unless `FITGAP_CLAIMS_DIR` says otherwise. The machine's name
+    is part of it, since several machines may share a home folder.
+    """
+    chosen = os.environ.get("FITGAP_CLAIMS_DIR") or "~/.cache/fitgap/claims"
+    return Path(chosen).expanduser().absolute() / platform.node()
+
+
+def find_claimants() -> dict[Path, int]:
+    """Returns the claims of other processes of this user that run or wait for GPUs, and whose they are."""
+    return {path: process for path, process in find_openers([claims_folder()]).items() if path.suffix == ".json"}
 
 
 def find_openers(roots: Iterable[Path]) -> dict[Path, int]:
@@ -20,11 +36,9 @@ def find_openers(roots: Iterable[Path]) -> dict[Path, int]:
     for process in Path("/proc").glob("[0-9]*"):
         if process.name == str(os.getpid()):
             continue
-        # One that has ended meanwhile, or is another user's, does not say.
-        with contextlib.suppress(OSError):
-            for path in _list_open(process):
-                if any(path.is_relative_to(root) for root in within):
-                    found[path] = int(process.name)
+        for path in _list_open(process):
+            if any(path.is_relative_to(root) for root in within):
+                found[path] = int(process.name)
     return found
 
 
@@ -40,10 +54,19 @@ def find_held_locks(roots: Iterable[Path]) -> list[Path]:
 
 
 def _list_open(process: Path) -> Iterator[Path]:
-    for link in (process / "fd").iterdir():
-        yield link.readlink()
+    """Yields what a process has open or mapped; one that has ended meanwhile, or is another user's, does not say."""
+    links: list[Path] = []
+    with contextlib.suppress(OSError):
+        links = list((process / "fd").iterdir())
+    for link in links:
+        # One that it has closed meanwhile says nothing of the others.
+        with contextlib.suppress(OSError):
+            yield link.readlink()
     # What is mapped need not be open any more.
-    for line in (process / "maps").read_text(encoding="utf-8", errors="replace").splitlines():
+    lines: list[str] = []
+    with contextlib.suppress(OSError):
+        lines = (process / "maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    for line in lines:
         fields = line.split(maxsplit=5)
         if len(fields) == 6 and fields[5].startswith("/"):
             yield Path(fields[5])

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from src.housekeeping.holding import DECODED, DOWNLOADS, FEATURES, Holding, measure
-from src.occupancy import find_openers
+from src.occupancy import find_claimants, find_openers
 
 #: What marks an entry as one of ours, by kind.
 _MARKS = {DECODED: "meta.json", FEATURES: "identity.json"}
@@ -34,9 +34,9 @@ def find_caches(root: Path, keep: str = "") -> Iterator[Holding]:
         keep: Why nothing of it may be deleted; empty where it may.
     """
     opened = find_openers([root]) if root.exists() else {}
-    scheduled = _find_opener(opened, root / "claims")
-    if scheduled is not None:
-        keep = keep or f"a scheduled sweep runs or waits, process {scheduled}"
+    claimants = list(find_claimants().values())
+    if claimants:
+        keep = keep or f"a scheduled sweep runs or waits, process {claimants[0]}"
     for kind, path in _list_entries(root):
         process = _find_opener(opened, path)
         reason = keep or (f"process {process} uses it" if process is not None else "")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 from pathlib import Path
 
 from src.config.paths import PROJECT_ROOT
 from src.errors import ConfigError
+from src.occupancy import claims_folder
+
+__all__ = ["check_name", "claims_folder", "schedule_folder", "sweep_folder"]
 
 
 def schedule_folder() -> Path:
@@ -20,15 +22,6 @@ def schedule_folder() -> Path:
 def sweep_folder(name: str) -> Path:
     """Returns the folder of one sweep's records and logs."""
     return schedule_folder() / name
-
-
-def claims_folder() -> Path:
-    """Returns the folder of the claims on this machine's GPUs, which all checkouts of a user share.
-
-    It lies in the cache folder; the machine's name is part of it, since several machines may share a home folder.
-    """
-    cache = os.environ.get("FITGAP_CACHE_DIR") or "~/.cache/fitgap"
-    return Path(cache).expanduser().absolute() / "claims" / platform.node()
 
 
 def check_name(name: str) -> str:

@@ -17,6 +17,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("FITGAP_SCHEDULE_DIR", str(tmp_path / "schedule"))
     monkeypatch.setenv("FITGAP_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("FITGAP_CLAIMS_DIR", str(tmp_path / "claims"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return tmp_path
