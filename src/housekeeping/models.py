@@ -19,7 +19,8 @@ def find_models(uri: str) -> Iterator[Holding]:
     """Yields the models that a store has on this machine.
 
     A model stays where its run is the best of its sweep, or of an arm, or one of a front; where its sweep, or it, still
-    runs; and where it is of no sweep: somebody has trained it by hand, and compares it with nothing.
+    runs; where MLflow's registry has it; and where it is of no sweep: somebody has trained it by hand, and compares it
+    with nothing.
 
     Raises:
         TrackingError: The store does not answer.
@@ -46,6 +47,9 @@ def _judge_models(experiment: ExperimentModels) -> Iterator[Holding]:
                 places[sweep.run_id] = place_trials(sweep, children)
             rank, keep = places[sweep.run_id].get(trial.run_id, (_UNRANKED, ""))
             keep = keep or ("its run has not ended" if "RUNNING" in (record.status, trial.status) else "")
+        # Deleting takes all models of a run.
+        if any(other.registered for other in experiment.models if other.run_id == model.run_id):
+            keep = keep or "it is registered"
         name = f"{record.name} of {sweep.name if sweep else experiment.store.experiment_name} (run {record.run_id[:8]})"
         yield Holding(
             MODELS,

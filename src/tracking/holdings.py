@@ -27,11 +27,13 @@ class ModelFolder:
         run_id: The run that it was logged by.
         folder: The folder of its files, which exists.
         made_at: When it was logged, in seconds since 1970.
+        registered: Whether MLflow's registry has it, or another model of its run.
     """
 
     run_id: str
     folder: Path
     made_at: float
+    registered: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ def load_models(uri: str, root: Path = PROJECT_ROOT) -> Iterator[ExperimentModel
     client = connect(uri)
     try:
         experiments = list(client.search_experiments())
+        registered = _list_registered(client)
         for experiment in experiments:
-            models = list(_list_models(client, experiment.experiment_id))
+            models = list(_list_models(client, experiment.experiment_id, registered))
             if models:
                 store = Store(uri, experiment.experiment_id, experiment.name, locate_outbox(uri, root))
                 yield ExperimentModels(store, load_all(store), models)
@@ -73,7 +76,21 @@ def load_models(uri: str, root: Path = PROJECT_ROOT) -> Iterator[ExperimentModel
         raise TrackingError(f"Cannot look for models at {show_uri(uri)}: {short_reason(error)}.") from error
 
 
-def _list_models(client: MlflowClient, experiment_id: str) -> Iterator[ModelFolder]:
+def _list_registered(client: MlflowClient) -> set[str]:
+    """Returns the runs and logged models that versions in MLflow's registry were made from, by their ids."""
+    names: set[str] = set()
+    token = None
+    while True:
+        page = client.search_model_versions(max_results=_PAGE, page_token=token)
+        for version in page:
+            source = str(version.source or "").removeprefix("models:/")
+            names |= {str(name) for name in (version.run_id, version.model_id, source) if name}
+        token = page.token
+        if not token:
+            return names
+
+
+def _list_models(client: MlflowClient, experiment_id: str, registered: set[str]) -> Iterator[ModelFolder]:
     token = None
     while True:
         page = client.search_logged_models(
@@ -82,7 +99,9 @@ def _list_models(client: MlflowClient, experiment_id: str) -> Iterator[ModelFold
         for model in page:
             folder = Path(str(local_file_uri_to_path(model.artifact_location)))  # type: ignore[no-untyped-call]
             if model.source_run_id and folder.is_dir():
-                yield ModelFolder(str(model.source_run_id), folder, model.creation_timestamp / 1000)
+                names = {str(model.source_run_id), str(model.model_id), str(model.artifact_location), str(folder)}
+                made_at = model.creation_timestamp / 1000
+                yield ModelFolder(str(model.source_run_id), folder, made_at, not names.isdisjoint(registered))
         token = page.token
         if not token:
             return

@@ -99,12 +99,22 @@ def discard_model(client: MlflowClient, experiment_id: str, run_id: str) -> None
 
     Files that a server keeps stay until `mlflow gc` is run beside it: MLflow itself only marks a model as deleted, and
     gives clients no other way.
+
+    Raises:
+        OSError: Its files cannot be deleted; the store has it still, so that somebody who looks finds it.
+        MlflowException: The store does not answer.
     """
     for model in client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'"):
-        client.delete_logged_model(model.model_id)
         folder = str(local_file_uri_to_path(model.artifact_location))  # type: ignore[no-untyped-call]
         if Path(folder).is_dir():
-            shutil.rmtree(Path(folder).parent, ignore_errors=True)
+            shutil.rmtree(Path(folder).parent, onerror=_pass_over_vanished)
+        client.delete_logged_model(model.model_id)
+
+
+def _pass_over_vanished(function: object, path: str, info: tuple[Any, BaseException, Any]) -> None:
+    """Has what another process deletes at the same moment be no error."""
+    if not isinstance(info[1], FileNotFoundError):
+        raise info[1]
 
 
 def _find_or_create(client: MlflowClient, run: Run, record: dict[str, Any]) -> LoggedModel:

@@ -106,7 +106,7 @@ def discard_models(store: Store, run_ids: Sequence[str]) -> list[str]:
         The runs that the store does not have in full yet: their models may still come.
 
     Raises:
-        TrackingError: The store does not answer.
+        TrackingError: The store does not answer, or files cannot be deleted.
     """
     client, unfinished = connect(store.uri), []
     try:

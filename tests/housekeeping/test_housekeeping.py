@@ -16,12 +16,13 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from src.config.paths import PROJECT_ROOT
-from src.errors import StorageError
+from src.errors import StorageError, TrackingError
 from src.housekeeping.caches import find_caches
 from src.housekeeping.cleaning import choose_doomed, clean
 from src.housekeeping.holding import DECODED, DOWNLOADS, FEATURES, MODELS, Holding
 from src.housekeeping.inventory import Inventory, take_inventory
 from src.housekeeping.models import place_trials
+from src.occupancy import claims_folder
 from src.tracking.records import RunRecord
 from src.tracking.store import Store
 from tests.sweep.site import wait_until
@@ -72,6 +73,11 @@ class Disk:
         self._client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
         return Path(model.artifact_location.removeprefix("file://"))
 
+    def register(self, model: Path) -> None:
+        """Registers a model in MLflow."""
+        self._client.create_registered_model("mine")
+        self._client.create_model_version("mine", f"models:/{model.parent.name}", model_id=model.parent.name)
+
     def _add_run(self, name: str, tags: dict[str, str], status: str) -> str:
         run_id = str(self._client.create_run(self.store.experiment_id, run_name=name, tags=tags).info.run_id)
         if status != "RUNNING":
@@ -87,6 +93,13 @@ class Disk:
         output = io.StringIO()
         clean(self.count(), max_gb, dry_run=dry_run, console=Console(file=output, width=500))
         return output.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the claims on GPUs; what this machine runs is no business of a test."""
+    monkeypatch.setenv("FITGAP_CLAIMS_DIR", str(tmp_path / "claims"))
+    return claims_folder()
 
 
 @pytest.fixture
@@ -177,6 +190,55 @@ def test_an_entry_that_a_process_has_mapped_stays(
         disk.clean(0)
     assert used.exists()
     assert not unused.exists()
+
+
+def test_no_cache_is_deleted_while_a_scheduled_sweep_has_a_claim_wherever_the_cache_lies(
+    disk: Disk, claims: Path, tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    entry = disk.add_entry("decoded", "digits-32")
+    claims.mkdir(parents=True)
+    program = "import sys, time\nfile = open(sys.argv[1], 'w')\nopen(sys.argv[2], 'w').close()\ntime.sleep(600)"
+    process = start(program, str(claims / "1-1.json"), str(tmp_path / "claimed"))
+    wait_until(lambda: (tmp_path / "claimed").exists(), "the claim is placed")
+    with pytest.raises(StorageError, match=f"a scheduled sweep runs or waits, process {process.pid}"):
+        disk.clean(0)
+    assert entry.exists()
+
+
+def test_two_checkouts_with_different_caches_see_each_others_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FITGAP_CLAIMS_DIR")
+    folders = set()
+    for cache in ("/data/one", "/data/two"):
+        monkeypatch.setenv("FITGAP_CACHE_DIR", cache)
+        folders.add(claims_folder())
+    assert len(folders) == 1
+
+
+def test_a_registered_model_stays(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # MLflow looks for the model in the store that it takes for its own.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", disk.store.uri)
+    sweep = disk.add_sweep()
+    disk.add_trial(sweep, 0.9)
+    model = disk.add_trial(sweep, 0.1)
+    disk.register(model)
+    with pytest.raises(StorageError, match="it is registered"):
+        disk.clean(0)
+    assert model.exists()
+
+
+def test_a_model_that_cannot_be_deleted_is_said_and_counted_still(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = disk.add_sweep()
+    disk.add_trial(sweep, 0.9)
+    model = disk.add_trial(sweep, 0.1)
+
+    def refuse(path: Path, ignore_errors: bool = False, **_: object) -> None:
+        if not ignore_errors:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("src.tracking.logged_model.shutil.rmtree", refuse)
+    with pytest.raises(TrackingError, match="Permission denied"):
+        disk.clean(0)
+    assert model in [holding.path for holding in disk.count().holdings]
 
 
 def test_an_entry_that_another_process_is_making_stays(disk: Disk) -> None:
