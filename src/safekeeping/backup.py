@@ -11,9 +11,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from src.errors import StorageError
-from src.safekeeping.copying import copy_database, copy_files, find_files, is_database
+from src.safekeeping.copying import copy_database, copy_files, find_files, is_beside_database, is_database
 from src.safekeeping.manifest import MANIFEST, Manifest, take_folder
-from src.safekeeping.places import ARTIFACTS, OUTBOX, Places
+from src.safekeeping.places import ARTIFACTS, Places
 
 #: Folder in a backup of what is of one moment, until all of it is there.
 _FRESH = ".fresh"
@@ -69,12 +69,17 @@ def make_backup(places: Places, folder: Path) -> Backup:
 
 
 def _write(places: Places, folder: Path) -> int:
-    fresh, outbox = folder / _FRESH, _locate_outbox(places)
+    fresh, outbox = folder / _FRESH, places.outbox_name
     shutil.rmtree(fresh, ignore_errors=True)
     # The journals first: what one of them says the store has, the copy of the store then has. What it has besides
     # is delivered to it twice, which changes nothing.
-    written = copy_files(find_files(places.outbox), places.outbox, fresh / outbox)
-    files = [path for path in find_files(places.artifacts) if not path.is_relative_to(places.outbox)]
+    written = copy_files(find_files(places.outbox, places.is_passing), places.outbox, fresh / outbox)
+    files = list(
+        find_files(
+            places.artifacts,
+            lambda path: path == places.outbox or places.is_passing(path) or is_beside_database(path),
+        )
+    )
     databases = {ARTIFACTS / path.relative_to(places.artifacts): path for path in files if is_database(path)}
     databases |= {Path(name): path for name, path in places.parts.items() if path.is_file()}
     for name, path in databases.items():
@@ -84,7 +89,7 @@ def _write(places: Places, folder: Path) -> int:
     written += copy_files((path for path in files if path not in others), places.artifacts, folder / ARTIFACTS)
     made = datetime.now().astimezone().isoformat(timespec="seconds")
     fresh.mkdir(exist_ok=True)
-    Manifest(made, str(places.artifacts), tuple(places.parts)).write(fresh)
+    Manifest(made, places.uri, str(places.artifacts), tuple(places.parts)).write(fresh)
     # Half old and half new it is no backup; from here on nothing needs room on the disk.
     (folder / MANIFEST).unlink(missing_ok=True)
     _put_in_place(fresh, folder, [outbox, *databases, Path(MANIFEST)])
@@ -117,10 +122,3 @@ def _put_in_place(fresh: Path, folder: Path, names: Iterable[Path]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             (fresh / name).replace(target)
     shutil.rmtree(fresh)
-
-
-def _locate_outbox(places: Places) -> Path:
-    """Returns the place of the journals within a backup."""
-    if OUTBOX in places.parts:
-        return Path(OUTBOX)
-    return ARTIFACTS / places.outbox.relative_to(places.artifacts)

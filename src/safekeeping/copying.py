@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,12 +15,16 @@ from src.errors import StorageError
 
 #: What an SQLite file begins with.
 _MAGIC = b"SQLite format 3\x00"
-#: Ends of the names of what belongs to a process alone: locks, drafts, and what SQLite keeps beside a database.
-_PASSING = (".lock", ".new", "-journal", "-wal", "-shm")
+#: Ends of the names of what lies beside a database and belongs to the processes that use it.
+_BESIDE = (".lock", "-journal", "-wal", "-shm")
 #: Seconds to wait for another process that writes.
 _BUSY_SECONDS = 60
 #: End of the name of a copy that is not whole yet.
-DRAFT = ".partial"
+DRAFT = ".fitgap-partial"
+#: How often a file is copied that changes meanwhile; the next backup copies it again.
+_MAX_ATTEMPTS = 3
+#: Disks such as those of FAT and exFAT keep times that are multiples of this, in nanoseconds, and up to 2 s away.
+_COARSE, _COARSE_ERROR = 10_000_000, 2_000_000_000
 
 
 def copy_files(paths: Iterable[Path], source: Path, target: Path) -> int:
@@ -50,13 +55,20 @@ def copy_database(source: Path, target: Path) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(target.name + DRAFT)
     draft.unlink(missing_ok=True)
+    deadline = time.monotonic() + _BUSY_SECONDS
+
+    def look_at_clock(status: int, remaining: int, total: int) -> None:
+        # SQLite itself would try for ever.
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() >= deadline:
+            raise sqlite3.OperationalError(f"another process has kept it locked for {_BUSY_SECONDS} seconds")
+
     try:
         with (
             closing(sqlite3.connect(source, timeout=_BUSY_SECONDS)) as original,
             closing(sqlite3.connect(draft, isolation_level=None)) as copy,
         ):
             # All pages in one step: in several, each writer in between would have it begin anew.
-            original.backup(copy, pages=-1)
+            original.backup(copy, pages=-1, progress=look_at_clock)
             faults = [str(row[0]) for row in copy.execute("PRAGMA quick_check(3)")]
     except sqlite3.Error as error:
         draft.unlink(missing_ok=True)
@@ -73,18 +85,42 @@ def is_database(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return False
 
 
-def find_files(folder: Path) -> Iterator[Path]:
-    """Yields the files of a folder that outlive the processes which write them."""
-    for place, folders, names in os.walk(folder):
-        # Journals that are being deleted.
-        folders[:] = [name for name in folders if not name.startswith(".removed-")]
-        for name in names:
-            if name != "lock" and not name.endswith((*_PASSING, DRAFT)):
-                yield Path(place) / name
+def find_files(folder: Path, is_passing: Callable[[Path], bool]) -> Iterator[Path]:
+    """Yields the files of a folder that outlive the processes which write them; links are followed.
+
+    Args:
+        folder: The folder; one that is not there has none.
+        is_passing: Says of a file or folder whether it belongs to a process alone.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    yield from _walk(folder, is_passing, frozenset())
+
+
+def is_beside_database(path: Path) -> bool:
+    """Whether a file is what the users of a database keep beside it, for as long as they use it."""
+    names = [path.name.removesuffix(end) for end in _BESIDE if path.name.endswith(end)]
+    return any(name and is_database(path.with_name(name)) for name in names)
+
+
+def _walk(folder: Path, is_passing: Callable[[Path], bool], above: frozenset[Path]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above:
+        # A link to a folder around it.
+        return
+    with contextlib.suppress(FileNotFoundError):
+        for path in sorted(folder.iterdir()):
+            if path.name.endswith(DRAFT) or is_passing(path):
+                continue
+            if path.is_dir():
+                yield from _walk(path, is_passing, above | {real})
+            elif path.is_file():
+                yield path
 
 
 def _is_same(source: Path, target: Path) -> bool:
@@ -93,15 +129,22 @@ def _is_same(source: Path, target: Path) -> bool:
     except FileNotFoundError:
         return False
     original = source.stat()
-    return (original.st_size, original.st_mtime_ns) == (copied.st_size, copied.st_mtime_ns)
+    error = _COARSE_ERROR if copied.st_mtime_ns % _COARSE == 0 else 0
+    return original.st_size == copied.st_size and abs(original.st_mtime_ns - copied.st_mtime_ns) <= error
 
 
 def _copy_file(source: Path, target: Path) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(target.name + DRAFT)
     try:
-        # With its times, by which the next backup recognizes it.
-        shutil.copy2(source, draft)
+        for _ in range(_MAX_ATTEMPTS):
+            before = source.stat()
+            shutil.copy(source, draft)
+            # With its times of before, by which the next backup recognizes it, or that it has changed meanwhile.
+            os.utime(draft, ns=(before.st_atime_ns, before.st_mtime_ns))
+            after = source.stat()
+            if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+                break
         _settle(draft, target)
     finally:
         draft.unlink(missing_ok=True)

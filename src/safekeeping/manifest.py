@@ -24,11 +24,13 @@ class Manifest:
 
     Attributes:
         made: When it was made, in ISO 8601.
+        uri: The address of the store that it is of.
         artifacts: The folder of artifacts that its database names, absolute.
         parts: What it consists of, by their names in it.
     """
 
     made: str
+    uri: str
     artifacts: str
     parts: tuple[str, ...]
 
@@ -81,7 +83,9 @@ def read_manifest(folder: Path) -> Manifest:
     """
     try:
         values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return Manifest(str(values["made"]), str(values["artifacts"]), tuple(map(str, values["parts"])))
+        return Manifest(
+            str(values["made"]), str(values["uri"]), str(values["artifacts"]), tuple(map(str, values["parts"]))
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(
             f"{folder} is no backup that was finished: {MANIFEST} in it cannot be read. Give the folder that "

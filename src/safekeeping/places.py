@@ -11,6 +11,7 @@ from src.study.address import resolve_storage
 from src.study.address import sqlite_path as study_file
 from src.tracking.address import locate_outbox, resolve_uri, show_uri
 from src.tracking.address import sqlite_path as tracking_file
+from src.tracking.journal import REMOVED
 
 #: The tracking database in a backup, and the folder beside it.
 DATABASE, ARTIFACTS = "mlflow.db", "mlruns"
@@ -45,6 +46,25 @@ class Places:
         if self.studies is not None and not self.studies.is_relative_to(self.artifacts):
             parts[STUDIES] = self.studies
         return parts
+
+    @property
+    def outbox_name(self) -> Path:
+        """The place of the journals within a backup."""
+        if OUTBOX in self.parts:
+            return Path(OUTBOX)
+        return Path(ARTIFACTS) / self.outbox.relative_to(self.artifacts)
+
+    def is_passing(self, path: Path) -> bool:
+        """Whether a file or folder of these belongs to a process alone: locks, drafts, journals that are being deleted.
+
+        Artifacts may have any name, and those that journals hold as well.
+        """
+        if path.parent == self.outbox:
+            return path.name.startswith(REMOVED)
+        if path.parent.parent == self.outbox:
+            return path.name in ("lock", "cursor.new")
+        searches = self.artifacts if self.studies is None else self.studies.parent
+        return path.parent == searches / "studies" and path.suffix == ".lock"
 
 
 def find_places(uri: str | None, storage: str | None, root: Path = PROJECT_ROOT) -> Places:

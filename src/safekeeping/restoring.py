@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -13,6 +14,7 @@ from src.errors import StorageError
 from src.safekeeping.manifest import Manifest, read_manifest
 from src.safekeeping.places import DATABASE, Places
 from src.safekeeping.users import find_users
+from src.tracking.address import sqlite_path
 from src.tracking.reconciliation import close_abandoned
 
 #: Columns of MLflow's database that hold absolute addresses of artifacts.
@@ -57,18 +59,14 @@ def restore_backup(places: Places, folder: Path) -> Restored:
     folder = folder.absolute()
     manifest = read_manifest(folder)
     targets = _choose_targets(manifest, places, folder)
-    users = find_users(places)
-    if users:
-        listed = "".join(f"\n  {user}" for user in users[:10])
-        raise StorageError(
-            f"{places.database} and what belongs to it are in use, and a backup is not put over that:{listed}\n"
-            "End the sweeps, `mlflow ui` and whatever else uses them, then run the command again; or put it somewhere "
-            "else with --uri sqlite:////ANOTHER/FOLDER/mlflow.db."
-        )
+    _check_unused(places)
     moved = []
     try:
         drafts = {target: _draft(folder / name, target) for name, target in targets.items()}
         _move_addresses(drafts[targets[DATABASE]], Path(manifest.artifacts), places.artifacts)
+        _readdress_journals(drafts, targets, places, manifest.uri)
+        # Copying takes minutes, in which somebody may have begun.
+        _check_unused(places)
         suffix = f".before-{datetime.now():%Y%m%d-%H%M%S}"
         for target, draft in drafts.items():
             moved += _set_aside(target, suffix)
@@ -82,6 +80,22 @@ def restore_backup(places: Places, folder: Path) -> Restored:
     return Restored(manifest.made, places.database, tuple(moved), close_abandoned(places.uri, places.outbox))
 
 
+def _check_unused(places: Places) -> None:
+    """Looks whether somebody uses what is there.
+
+    Raises:
+        StorageError: Somebody does.
+    """
+    users = find_users(places)
+    if users:
+        listed = "".join(f"\n  {user}" for user in users[:10])
+        raise StorageError(
+            f"{places.database} and what belongs to it are in use, and a backup is not put over that:{listed}\n"
+            "Stop the timers with `python -m src.schedule remove`, end the sweeps, `mlflow ui` and whatever else uses "
+            "them, then run the command again; or put it somewhere else with --uri sqlite:////ANOTHER/FOLDER/mlflow.db."
+        )
+
+
 def _choose_targets(manifest: Manifest, places: Places, folder: Path) -> dict[str, Path]:
     """Returns where each part of a backup goes.
 
@@ -93,7 +107,8 @@ def _choose_targets(manifest: Manifest, places: Places, folder: Path) -> dict[st
             f"The backup {folder} holds {', '.join(manifest.parts)}, but is to be put back as "
             f"{', '.join(places.parts)}. Give --uri and --storage, and set FITGAP_OUTBOX_DIR, as when it was made."
         )
-    return {name: path for name, path in places.parts.items() if (folder / name).exists()}
+    # What a link names is replaced, and the link stays.
+    return {name: path.resolve() for name, path in places.parts.items() if (folder / name).exists()}
 
 
 def _draft(source: Path, target: Path) -> Path:
@@ -115,6 +130,36 @@ def _set_aside(target: Path, suffix: str) -> list[Path]:
         if path.exists():
             moved.append(path.rename(target.with_name(target.name + suffix + end)))
     return moved
+
+
+def _readdress_journals(drafts: dict[Path, Path], targets: dict[str, Path], places: Places, uri: str) -> None:
+    """Has journals that were for the store of a backup be for the one that it is put back as.
+
+    Otherwise they would be delivered to the first, which may live on.
+    """
+    name, *below = places.outbox_name.parts
+    if uri == places.uri or name not in targets:
+        return
+    for path in drafts[targets[name]].joinpath(*below).glob("*/journal.jsonl"):
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(_readdress(line, uri, places.uri) for line in lines))
+
+
+def _readdress(line: bytes, old: str, new: str) -> bytes:
+    """Returns a line of a journal, with the new address where it names the old one."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(record, dict) or record.get("kind") != "header" or not _is_same(str(record.get("uri")), old):
+        return line
+    return json.dumps({**record, "uri": new}).encode() + b"\n"
+
+
+def _is_same(uri: str, other: str) -> bool:
+    """Whether two addresses name the same store, also where one of them does so by a link."""
+    path, place = sqlite_path(uri), sqlite_path(other)
+    return uri == other or (path is not None and place is not None and path.resolve() == place.resolve())
 
 
 def _move_addresses(database: Path, old: Path, new: Path) -> None:

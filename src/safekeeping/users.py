@@ -1,8 +1,12 @@
-"""Who uses a store at this moment: processes that have a file of it open, or hold one of its locks."""
+"""Who uses a store at this moment: processes with a file of it open, held locks, and sweeps that wait."""
 
 from __future__ import annotations
 
-from src.occupancy import find_held_locks, find_openers
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from src.occupancy import find_claimants, find_held_locks, find_openers
 from src.safekeeping.places import Places
 
 
@@ -16,4 +20,20 @@ def find_users(places: Places) -> list[str]:
     return [
         *(f"process {process} has {path} open" for path, process in find_openers(roots).items()),
         *(f"the lock {path} is held" for path in find_held_locks(roots)),
+        *_find_scheduled(places),
     ]
+
+
+def _find_scheduled(places: Places) -> Iterator[str]:
+    """Yields the scheduled sweeps that run or wait in the checkout in which a store lies."""
+    for path, process in find_claimants().items():
+        try:
+            root = Path(json.loads(path.read_text(encoding="utf-8"))["root"])
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError):
+            # It says nothing yet, or cannot: whose it is nobody knows.
+            yield f"process {process} has the claim {path}"
+            continue
+        if places.database.resolve().is_relative_to(root.resolve()):
+            yield f"a scheduled sweep runs or waits, process {process}"

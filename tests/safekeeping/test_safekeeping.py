@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,14 +20,25 @@ from mlflow.tracking import MlflowClient
 from src.config.paths import PROJECT_ROOT
 from src.config.tracking import TrackingConfig
 from src.errors import StorageError
+from src.occupancy import claims_folder
 from src.safekeeping.backup import make_backup
+from src.safekeeping.copying import copy_files
 from src.safekeeping.places import Places, find_places
 from src.safekeeping.restoring import restore_backup
+from src.safekeeping.users import find_users
 from src.study.address import sqlite_url
 from src.study.storage import close_storage, open_storage
+from src.tracking.outbox import deliver_pending, open_journal
 from src.tracking.run import start_run
 from src.tracking.store import Store, connect, open_store
 from tests.sweep.site import wait_until
+
+
+@pytest.fixture(autouse=True)
+def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the claims on GPUs; what this machine runs is no business of a test."""
+    monkeypatch.setenv("FITGAP_CLAIMS_DIR", str(tmp_path / "claims"))
+    return claims_folder()
 
 
 @pytest.fixture
@@ -130,6 +143,149 @@ def test_what_was_put_back_somewhere_else_has_its_artifacts_and_takes_new_runs(
     new = start_run(open_store(TrackingConfig(uri=elsewhere.uri), elsewhere.database.parent), name="new", tags={})
     new.finish("FINISHED")
     assert str(elsewhere.artifacts) in client.get_run(run_named(client, "new")).info.artifact_uri
+
+
+def test_a_journal_that_was_put_back_somewhere_else_is_delivered_there_and_leaves_the_first_store_alone(
+    places: Places, elsewhere: Places, tmp_path: Path
+) -> None:
+    client = MlflowClient(places.uri)
+    run_id = run_named(client, "going on")
+    experiment_id = client.get_run(run_id).info.experiment_id
+    store = Store(places.uri, experiment_id, "mine", places.outbox)
+    journal = open_journal(store, run_id, "going on")
+    journal.append("tags", values={"of": "the backup"})
+    make_backup(places, tmp_path / "copy")
+    journal.close()
+    connect(places.uri)._tracking_client.store.engine.dispose()
+    restore_backup(elsewhere, tmp_path / "copy")
+
+    (delivery,) = deliver_pending(elsewhere.outbox)
+    assert delivery.delivered, delivery.reason
+    put_back = MlflowClient(elsewhere.uri).get_run(run_id)
+    assert (put_back.info.status, put_back.data.tags["of"]) == ("KILLED", "the backup")
+    first = client.get_run(run_id)
+    assert first.info.status == "RUNNING"
+    assert "of" not in first.data.tags
+
+
+def test_what_somebody_begins_to_use_while_it_is_copied_is_not_replaced(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_backup(places, tmp_path / "copy")
+    answers = iter([[], ["process 1 has it open"]])
+    monkeypatch.setattr("src.safekeeping.restoring.find_users", lambda places: next(answers))
+    before = places.database.stat().st_ino
+    with pytest.raises(StorageError, match=r"in use.*\s+process 1 has it open"):
+        restore_backup(places, tmp_path / "copy")
+    assert places.database.stat().st_ino == before
+
+
+@pytest.mark.parametrize(("root", "refused"), [("", True), ("another checkout", False)])
+def test_a_scheduled_sweep_that_waits_uses_the_stores_of_its_checkout(
+    places: Places,
+    claims: Path,
+    tmp_path: Path,
+    start: Callable[..., subprocess.Popen[bytes]],
+    root: str,
+    refused: bool,
+) -> None:
+    claims.mkdir(parents=True)
+    (claims / "1-1.json").write_text(json.dumps({"root": str(tmp_path / root)}))
+    program = "import sys, time; file = open(sys.argv[1]); open(sys.argv[2], 'w').close(); time.sleep(600)"
+    process = start("-c", program, str(claims / "1-1.json"), str(tmp_path / "claimed"))
+    wait_until(lambda: (tmp_path / "claimed").exists(), "the claim is placed")
+    said = [f"a scheduled sweep runs or waits, process {process.pid}"] if refused else []
+    assert find_users(places) == said
+
+
+def test_a_folder_of_artifacts_that_is_a_link_stays_one(places: Places, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    real = places.artifacts.rename(tmp_path / "disk" / "mlruns")
+    places.artifacts.symlink_to(real)
+    make_backup(places, tmp_path / "copy")
+    restored = restore_backup(places, tmp_path / "copy")
+    assert places.artifacts.is_symlink()
+    assert list(real.rglob("curves.txt"))
+    assert restored.moved[1].parent == tmp_path / "disk"
+
+
+def test_artifacts_of_any_name_are_in_a_backup_and_those_in_linked_folders(places: Places, tmp_path: Path) -> None:
+    folder = places.artifacts / "1" / "artifacts"
+    folder.mkdir(parents=True)
+    names = {"poetry.lock", "lock", "draft.new", "list-wal", "part.partial"}
+    for name in names:
+        (folder / name).write_text(name)
+    staged = places.outbox / "1234" / "files" / "5678"
+    staged.mkdir(parents=True)
+    (staged / "poetry.lock").write_text("staged")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "far.txt").write_text("far")
+    (places.artifacts / "outputs").symlink_to(tmp_path / "disk")
+    # A link that leads around in a circle.
+    (tmp_path / "disk" / "back").symlink_to(places.artifacts)
+    make_backup(places, tmp_path / "copy")
+    copied = tmp_path / "copy" / "mlruns"
+    assert {path.name for path in (copied / "1" / "artifacts").iterdir()} == names
+    assert (copied / "outputs" / "far.txt").read_text() == "far"
+    assert (copied / "outbox" / "1234" / "files" / "5678" / "poetry.lock").read_text() == "staged"
+
+
+def test_what_processes_keep_for_themselves_is_in_no_backup(places: Places, tmp_path: Path) -> None:
+    passing = [
+        places.artifacts / "optuna.db.lock",
+        places.artifacts / "optuna.db-wal",
+        places.artifacts / "studies" / "mine.lock",
+        places.outbox / "1234" / "lock",
+        places.outbox / ".removed-1" / "journal.jsonl",
+    ]
+    for path in passing:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    make_backup(places, tmp_path / "copy")
+    assert not [path for path in passing if (tmp_path / "copy" / path.relative_to(tmp_path)).exists()]
+
+
+def test_a_file_that_changes_while_it_is_copied_is_copied_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    (source / "file").write_text("old")
+    real = shutil.copy
+    copies = []
+
+    def copy(path: Path, place: Path) -> None:
+        real(path, place)
+        copies.append(path)
+        if len(copies) == 1:
+            (source / "file").write_text("new, and longer")
+
+    monkeypatch.setattr("src.safekeeping.copying.shutil.copy", copy)
+    copy_files([source / "file"], source, target)
+    assert (target / "file").read_text() == "new, and longer"
+
+
+def test_a_disk_that_keeps_times_in_steps_of_two_seconds_does_not_copy_everything_again(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    (source / "file").write_text("same")
+    os.utime(source / "file", ns=(0, 1_001_234_567_891))
+    assert copy_files([source / "file"], source, target) == 4
+    os.utime(target / "file", (1000, 1000))
+    assert copy_files([source / "file"], source, target) == 0
+    # On a disk that keeps them exactly such a difference is one.
+    os.utime(target / "file", ns=(0, 1_000_234_567_891))
+    assert copy_files([source / "file"], source, target) == 4
+
+
+def test_a_database_that_another_process_keeps_locked_ends_a_backup(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.safekeeping.copying._BUSY_SECONDS", 0)
+    with closing(sqlite3.connect(places.database, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StorageError, match="has kept it locked"):
+            make_backup(places, tmp_path / "copy")
 
 
 def test_a_second_backup_copies_only_what_is_new_and_keeps_what_is_gone(places: Places, tmp_path: Path) -> None:
