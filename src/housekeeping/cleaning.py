@@ -51,9 +51,11 @@ def clean(inventory: Inventory, max_gb: float, *, dry_run: bool, console: Consol
     for holding in choose_doomed(inventory.holdings, max_gb * 1e9):
         if dry_run or _delete(holding, inventory):
             left -= holding.num_bytes
-            console.print(f"{'would delete' if dry_run else 'deleted'} {holding.describe()}", soft_wrap=True)
+            console.print(
+                f"{'would delete' if dry_run else 'deleted'} {holding.describe()}", soft_wrap=True, markup=False
+            )
         else:
-            console.print(f"left, since a process is making it: {holding.describe()}", soft_wrap=True)
+            console.print(f"left, since a process is making it: {holding.describe()}", soft_wrap=True, markup=False)
     console.print(f"{left / 1e9:.3f} GB of caches and models {'would be ' if dry_run else 'are '}left; the budget is "
                   f"{max_gb:g} GB", soft_wrap=True)  # fmt: skip
     if left > max_gb * 1e9:

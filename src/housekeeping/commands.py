@@ -42,4 +42,4 @@ def _print_inventory(inventory: Inventory, console: Console) -> None:
     console.print(table)
     for holding in inventory.holdings:
         if holding.keep:
-            console.print(f"stays: {holding.describe()}: {holding.keep}", style="dim", soft_wrap=True)
+            console.print(f"stays: {holding.describe()}: {holding.keep}", style="dim", soft_wrap=True, markup=False)

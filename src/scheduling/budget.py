@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from rich.console import Console
@@ -16,14 +17,12 @@ _WIDTH = 200
 def keep_budget(sweep: ScheduledSweep, log: Path) -> None:
     """Deletes caches and models until the budget of a sweep is kept, and says in its log what was deleted.
 
-    That it cannot be kept is said there too, and ends nothing: a search looks itself at what its disks have free.
+    That it cannot be kept is said there too, and ends nothing, nor does a log that cannot be written: a search looks
+    itself at what its disks have free.
 
     Args:
         sweep: The sweep; without `disk_gb` it has no budget.
         log: Its log.
-
-    Raises:
-        OSError: The log cannot be written.
     """
     budget = sweep.schedule.disk_gb
     if budget is None:
@@ -32,11 +31,14 @@ def keep_budget(sweep: ScheduledSweep, log: Path) -> None:
     from src.housekeeping.cleaning import clean
     from src.housekeeping.inventory import take_inventory
 
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as file:
-        console = Console(file=file, width=_WIDTH)
-        try:
-            inventory = take_inventory(sweep.tracking_uri, sweep.storage, sweep.cache_dir)
-            clean(inventory, budget, dry_run=False, console=console)
-        except FitgapError as error:
-            console.print(str(error), soft_wrap=True)
+    # On a full disk the log may be what cannot be written.
+    with contextlib.suppress(OSError):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            # Names of folders and data sets are no markup.
+            console = Console(file=file, width=_WIDTH, markup=False, emoji=False, highlight=False)
+            try:
+                inventory = take_inventory(sweep.tracking_uri, sweep.storage, sweep.cache_dir)
+                clean(inventory, budget, dry_run=False, console=console)
+            except (FitgapError, OSError) as error:
+                console.print(str(error), soft_wrap=True)
