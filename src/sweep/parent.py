@@ -26,6 +26,8 @@ PARENT_ATTRIBUTE = "fitgap.parent_run_id"
 
 #: How long a process that joins a search waits for the one that starts it.
 _JOIN_SECONDS = 120.0
+#: How long the lock is tried for: who only looks whether a search goes on holds it for a moment.
+_LOOK_SECONDS = 1.0
 
 
 @dataclass
@@ -56,7 +58,7 @@ def open_parent(search: Search, store: Store, studies: list[ArmStudy], warnings:
     """
     lock = FileLock(_lock_path(search.root, search.name, studies[0]))
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_LOOK_SECONDS)
     except Timeout:
         return Parent(_await_parent(studies), None, lock)
     try:
@@ -79,7 +81,7 @@ def take_over(search: Search, store: Store, parent: Parent) -> Parent:
         TrackingError: The store does not answer, or does not have the run any more.
     """
     try:
-        parent.lock.acquire(timeout=0)
+        parent.lock.acquire(timeout=_LOOK_SECONDS)
     except Timeout:
         return parent
     try:

@@ -34,6 +34,8 @@ REMOVED = ".removed-"
 
 #: How often the deletion of a folder is tried.
 _MAX_ATTEMPTS = 3
+#: How long who records a run tries for the lock: who only looks whether somebody does holds it for a moment.
+_LOOK_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +92,7 @@ class Journal:
         else:
             self._check_presence()
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=_LOOK_SECONDS if create else 0)
         except Timeout:
             return False
         except FileExistsError as error:

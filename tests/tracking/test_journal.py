@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from src.tracking.journal import Journal
 
@@ -41,6 +42,15 @@ def test_two_processes_never_hold_one_journal(tmp_path: Path) -> None:
     assert not Journal(tmp_path / "run").open()
     first.close()
     _open(tmp_path / "run").close()
+
+
+def test_who_looks_for_a_moment_keeps_no_run_from_its_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = FileLock(tmp_path / "lock")
+    look.acquire()
+    monkeypatch.setattr("filelock._api.time.sleep", lambda seconds: look.release())
+    journal = Journal(tmp_path)
+    assert journal.open()
+    journal.close()
 
 
 def test_a_half_written_last_line_is_ignored_and_overwritten(tmp_path: Path) -> None:
