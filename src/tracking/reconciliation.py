@@ -6,13 +6,15 @@ import logging
 import threading
 from pathlib import Path
 
+from mlflow.tracking import MlflowClient
+
 from src.errors import TrackingError
 from src.tracking.address import short_reason, show_uri
 from src.tracking.outbox import deliver_pending
 from src.tracking.store import Store, connect
 
-#: More than a machine has running at a time.
-_MAX_RUNS = 1000
+#: Runs that the store is asked for at a time.
+_PAGE = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -45,15 +47,25 @@ def close_abandoned(uri: str, outbox: Path) -> int:
     """
     try:
         client = connect(uri)
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        runs = client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=_MAX_RUNS)
-        abandoned = [run.info.run_id for run in runs if not any(outbox.glob(f"{run.info.run_id}*"))]
+        abandoned = [run_id for run_id in _list_running(client) if not any(outbox.glob(f"{run_id}*"))]
         for run_id in abandoned:
             client.set_tag(run_id, "fitgap.state", "lost")
             client.set_terminated(run_id, "KILLED")
     except Exception as error:
         raise TrackingError(f"Cannot close runs at {show_uri(uri)}: {short_reason(error)}.") from error
     return len(abandoned)
+
+
+def _list_running(client: MlflowClient) -> list[str]:
+    """Returns the ids of all runs that go on, of all experiments."""
+    experiments, token = [experiment.experiment_id for experiment in client.search_experiments()], None
+    run_ids: list[str] = []
+    while True:
+        page = client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=_PAGE, page_token=token)
+        run_ids += [str(run.info.run_id) for run in page]
+        token = page.token
+        if not token:
+            return run_ids
 
 
 def _reconcile(store: Store) -> None:

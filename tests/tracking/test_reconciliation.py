@@ -14,7 +14,7 @@ import pytest
 
 from src.tracking.journal import REMOVED, Journal
 from src.tracking.outbox import deliver_pending, open_journal
-from src.tracking.reconciliation import reconcile
+from src.tracking.reconciliation import close_abandoned, reconcile
 from src.tracking.run import start_run
 from src.tracking.store import PROJECT_ROOT, Store, connect
 
@@ -161,3 +161,14 @@ def test_a_journal_that_another_process_has_just_delivered_is_not_begun_anew(sto
     with pytest.raises(FileNotFoundError):
         Journal(folder).open(create=False)
     assert not folder.exists()
+
+
+def test_abandoned_runs_are_closed_also_where_one_page_does_not_hold_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.tracking.reconciliation._PAGE", 2)
+    client = connect(store.uri)
+    for _ in range(5):
+        client.create_run(store.experiment_id)
+    assert close_abandoned(store.uri, store.outbox) == 5
+    assert {status for _, status in _states(store)} == {"KILLED"}
