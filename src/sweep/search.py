@@ -97,9 +97,12 @@ def _execute(search: Search, opened: _Opened, parent: Parent, room: Room) -> Con
             reason = loop.run()
             if parent.run is None:
                 parent = take_over(search, opened.store, parent)
-            if not interruption.requests and loop.failure is None:
+            if loop.shortage is not None and loop.failure is None:
+                # It goes on once there is room, and must not choose then by what it has seen on the test images.
+                state = "interrupted"
+            elif not interruption.requests and loop.failure is None:
                 state = "complete"
-                if parent.run is not None and loop.shortage is None:
+                if parent.run is not None:
                     repeat_winner(search, opened.studies, found, loop.runner, parent.run, interruption, loop.budget)
         if interruption.requests:
             state, reason = "interrupted", "interrupted"

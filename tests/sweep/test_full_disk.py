@@ -52,7 +52,7 @@ def test_a_disk_that_fills_up_ends_a_search_which_goes_on_once_there_is_room(sit
     assert "Make room there, as `python -m src.disk clean" in answer.words
     assert [trial.state for trial in site.trials()] == ["complete"] * 2
     parent = site.parent()
-    assert (parent.info.status, parent.data.tags["fitgap.state"]) == ("FINISHED", "complete")
+    assert (parent.info.status, parent.data.tags["fitgap.state"]) == ("KILLED", "interrupted")
     assert "0.50 GB free" in parent.data.tags["fitgap.reason"]
     assert "trials.csv" in site.artifacts(parent)
 
