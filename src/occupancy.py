@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import platform
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 
 def claims_folder() -> Path:
@@ -73,12 +72,17 @@ def _list_open(process: Path) -> Iterator[Path]:
 
 
 def _is_held(path: Path) -> bool:
-    lock = FileLock(path)
+    """Whether a process holds a lock; an artifact that is called like one is only read."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
     except OSError:
         return False
-    lock.release()
+    finally:
+        os.close(descriptor)
     return False
