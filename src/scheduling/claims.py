@@ -128,7 +128,7 @@ class ClaimBook:
         except OSError as error:
             raise StorageError(
                 f"The folder of the locks on GPUs, {folder}, cannot be made: {error.strerror}. Choose another cache "
-                "folder with FITGAP_CACHE_DIR."
+                "folder with FITGAP_CLAIMS_DIR."
             ) from error
         self._guard = FileLock(folder / ".guard")
 
