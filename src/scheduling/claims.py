@@ -127,8 +127,8 @@ class ClaimBook:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
-                f"The folder of the locks on GPUs, {folder}, cannot be made: {error.strerror}. Choose another cache "
-                "folder with FITGAP_CLAIMS_DIR."
+                f"The folder of the locks on GPUs, {folder}, cannot be made: {error.strerror}. Choose another "
+                "one with FITGAP_CLAIMS_DIR."
             ) from error
         self._guard = FileLock(folder / ".guard")
 
