@@ -10,7 +10,7 @@ with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
     warnings.simplefilter("ignore", DeprecationWarning)
     from src.study.view import TrialView
-    from src.sweep.measuring import measure_trial
+    from src.sweep.measuring import begin_measuring, end_measuring
     from src.sweep.models import ModelKeeper
     from src.tracking.run import start_run
     from src.tracking.store import connect
@@ -20,6 +20,11 @@ with warnings.catch_warnings():
 def log_model(stage: Stage, run_id: str | None) -> None:
     """Gives a run a model, of which no file is needed here."""
     connect(stage.store.uri).create_logged_model(stage.store.experiment_id, name="model", source_run_id=run_id)
+
+
+def measure(stage: Stage, best: TrialView) -> dict[str, float]:
+    """Returns the test score of a trial."""
+    return end_measuring(begin_measuring(stage.search, stage.store, stage.search.arms[0], best, []))
 
 
 def list_owners(stage: Stage) -> set[str]:
@@ -76,7 +81,7 @@ def test_the_models_of_a_trial_with_seeds_are_those_of_its_seeds(stage: Opener) 
     keep(search, nested=True)
     assert list_owners(search) == set(kept)
 
-    metrics = measure_trial(search.search, search.store, search.search.arms[0], best, [])
+    metrics = measure(search, best)
 
     application = search.search.application
     assert isinstance(application, ScoredApplication)
@@ -89,4 +94,4 @@ def test_the_models_of_a_trial_with_seeds_are_those_of_its_seeds(stage: Opener) 
 def test_a_search_that_keeps_no_models_measures_nothing(stage: Opener) -> None:
     search = stage("tracking.log_model=false")
     best = search.run_trial()
-    assert measure_trial(search.search, search.store, search.search.arms[0], best, []) == {}
+    assert measure(search, best) == {}
