@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 
-class _OnePass(keras.optimizers.Adam):
-    """Keras's Adam computed by TensorFlow's own kernel for it.
+class Adam(keras.optimizers.Adam):
+    """Adam (Kingma and Ba, 2015), Keras's own but for its update, which TensorFlow's kernel for it computes.
 
     The formula is the same, epsilon's place included. Keras composes it of a dozen operations, each of which reads and
     writes all weights: on a processor, memory makes of that a tenth and more of a step of a small network.
@@ -34,11 +34,7 @@ class _OnePass(keras.optimizers.Adam):
         )
 
 
-class Adam(_OnePass):
-    """Adam (Kingma and Ba, 2015), with the arguments of Keras's."""
-
-
-class AdamW(_OnePass, keras.optimizers.AdamW):
+class AdamW(Adam, keras.optimizers.AdamW):
     """AdamW (Loshchilov and Hutter, 2019), with the arguments of Keras's; Keras decays the weights before the step."""
 
 
