@@ -14,12 +14,13 @@ from rich.console import Console
 
 from src.config.schedule import ScheduleConfig
 from src.errors import FitgapError
+from src.occupancy import claims_folder
 from src.scheduling.budget import keep_budget
 from src.scheduling.claims import CPU, ClaimBook
 from src.scheduling.goal import Goal, set_goal
 from src.scheduling.journal import Journal
 from src.scheduling.notice import send_notice
-from src.scheduling.places import check_name, claims_folder, sweep_folder
+from src.scheduling.places import check_name, sweep_folder
 from src.scheduling.search_process import Ended, run_search, search_command
 from src.scheduling.shift import (
     COMPLETE,

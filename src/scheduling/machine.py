@@ -12,8 +12,9 @@ from pathlib import Path
 
 from src.config.paths import PROJECT_ROOT
 from src.errors import ConfigError, ScheduleError
+from src.occupancy import claims_folder
 from src.scheduling.finding import GOOD, MEND, UNKNOWN, Finding
-from src.scheduling.places import claims_folder, schedule_folder
+from src.scheduling.places import schedule_folder
 from src.scheduling.sweep_file import ScheduledSweep
 from src.scheduling.systemd import Systemd
 from src.scheduling.timers import open_timers

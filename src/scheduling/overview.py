@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from src.errors import FitgapError, ScheduleError
+from src.occupancy import claims_folder
 from src.scheduling.calendar import Calendar
 from src.scheduling.claims import ClaimBook
 from src.scheduling.journal import Journal
-from src.scheduling.places import claims_folder, sweep_folder
+from src.scheduling.places import sweep_folder
 from src.scheduling.sweep_file import ScheduledSweep, list_names, load_sweep
 from src.scheduling.systemd import Systemd
 from src.scheduling.timers import Timers, open_timers

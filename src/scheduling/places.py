@@ -8,9 +8,6 @@ from pathlib import Path
 
 from src.config.paths import PROJECT_ROOT
 from src.errors import ConfigError
-from src.occupancy import claims_folder
-
-__all__ = ["check_name", "claims_folder", "schedule_folder", "sweep_folder"]
 
 
 def schedule_folder() -> Path:

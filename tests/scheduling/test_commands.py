@@ -16,12 +16,13 @@ from rich.console import Console
 
 from src.config.paths import PROJECT_ROOT
 from src.errors import ConfigError, ScheduleError
+from src.occupancy import claims_folder
 from src.scheduling import installation, machine, overview
 from src.scheduling.claims import Claim, ClaimBook
 from src.scheduling.doctor import print_examination
 from src.scheduling.journal import Journal
 from src.scheduling.machine import examine_folder, examine_machine
-from src.scheduling.places import claims_folder, sweep_folder
+from src.scheduling.places import sweep_folder
 from src.scheduling.shift import Shift
 from src.scheduling.stores import examine_database, examine_stores
 from src.scheduling.sweep_file import ScheduledSweep, load_sweep

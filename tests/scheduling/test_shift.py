@@ -19,11 +19,12 @@ from filelock import FileLock
 from rich.console import Console
 
 from src.errors import ConfigError, StudyError
+from src.occupancy import claims_folder
 from src.scheduling import execution, sweep_file
 from src.scheduling.claims import Claim, ClaimBook
 from src.scheduling.execution import run_shift
 from src.scheduling.journal import Journal
-from src.scheduling.places import claims_folder, sweep_folder
+from src.scheduling.places import sweep_folder
 from src.scheduling.search_process import Ended
 from src.scheduling.shift import Shift
 from src.scheduling.zone import local_now
