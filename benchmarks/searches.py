@@ -44,8 +44,17 @@ def run_command(module: str, arguments: Sequence[str], folder: Path, variables: 
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
         **(variables or {}),
     }
-    answer = subprocess.run(
-        [sys.executable, "-m", module, *arguments, f"hydra.sweep.dir={folder / 'jobs'}", f"hydra.run.dir={folder}"],
+    places = [f"hydra.sweep.dir={folder / 'jobs'}", f"hydra.run.dir={folder}"]
+    answer = run_python(["-m", module, *arguments, *places], environment)
+    if answer.returncode:
+        raise RuntimeError(f"{module} failed with exit code {answer.returncode}:\n{answer.stdout[-4000:]}")
+    return answer.stdout
+
+
+def run_python(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Runs Python in the project's root, and returns how it ended and all that it printed."""
+    return subprocess.run(
+        [sys.executable, *arguments],
         cwd=PROJECT_ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -53,9 +62,6 @@ def run_command(module: str, arguments: Sequence[str], folder: Path, variables: 
         text=True,
         check=False,
     )
-    if answer.returncode:
-        raise RuntimeError(f"{module} failed with exit code {answer.returncode}:\n{answer.stdout[-4000:]}")
-    return answer.stdout
 
 
 def store_option(folder: Path) -> str:

@@ -18,7 +18,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -26,8 +25,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measurement import describe_machine, interleave, print_table, ratio
-from benchmarks.searches import RIVALS, run_command
-from src.config.paths import PROJECT_ROOT
+from benchmarks.searches import RIVALS, run_command, run_python
 
 APPLICATION = "benchmarks.apps.stopwatch"
 SMALLEST_APP, FIRST_STEP = RIVALS / "start" / "smallest_app.py", RIVALS / "start" / "first_step.py"
@@ -127,16 +125,7 @@ def time_keras() -> float:
 
 def _run_python(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     # Without the lines that TensorFlow logs, among which a script's own would have to be looked for.
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=PROJECT_ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    return run_python(arguments, {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
 
 
 if __name__ == "__main__":

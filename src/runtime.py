@@ -45,7 +45,7 @@ def load_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet_stderr(), without_collector(), _sparing(_SPARED):
+    with _quiet_stderr(), _without_collector(), _sparing(_SPARED):
         # It imports Keras itself.
         import tensorflow as tf
 
@@ -177,7 +177,7 @@ def release_frozen() -> None:
 
 
 @contextmanager
-def without_collector() -> Iterator[None]:
+def _without_collector() -> Iterator[None]:
     """Looks for no garbage during the block, nor later among what it has left: for imports, which stay for good."""
     enabled = gc.isenabled()
     gc.disable()
