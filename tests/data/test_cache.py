@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -194,8 +195,11 @@ def interrupt(number, frame):
     raise KeyboardInterrupt
 
 def decode(content, image_size):
-    if next(count) > 5:
+    images_so_far = next(count)
+    # Of the threads that decode, one speaks: two at once would run their words together.
+    if images_so_far == 6:
         print("decoding", flush=True)
+    if images_so_far > 5:
         interrupted.wait()
     return decode_image(content, image_size)
 
@@ -211,7 +215,10 @@ def test_ctrl_c_while_images_are_decoded_leaves_nothing_and_who_has_waited_decod
     data = write_folder(tmp_path / "kaggle", flat_files())
     arguments = [sys.executable, "-c", _SLOW_DECODING, str(data), str(cache)]
     monkeypatch.setattr(storage, "_PATIENCE_SECONDS", 0)
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process, ThreadPoolExecutor() as threads:
+    with ExitStack() as stack:
+        process = stack.enter_context(subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True))
+        threads = stack.enter_context(ThreadPoolExecutor())
+        stack.callback(process.kill)
         assert process.stdout.readline() == "decoding\n"
         assert [path.suffix for path in sorted((cache / "decoded").iterdir())] == [".lock", ".tmp"]
         with caplog.at_level(logging.INFO):
