@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def write_whole(path: Path, content: bytes, *, private: bool = False, lasting: bool = False) -> None:
@@ -20,12 +23,23 @@ def write_whole(path: Path, content: bytes, *, private: bool = False, lasting: b
     Raises:
         OSError: The file cannot be written; nothing is left of the attempt.
     """
+    with open_whole(path, private=private, lasting=lasting) as file:
+        file.write(content)
+
+
+@contextmanager
+def open_whole(path: Path, *, private: bool = False, lasting: bool = False) -> Iterator[IO[bytes]]:
+    """Opens a file that is written piece by piece and appears once the block has ended; the arguments of `write_whole`.
+
+    Raises:
+        OSError: The file cannot be written; nothing is left of the attempt, nor is it after any other exception.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     partial = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             if lasting:
                 file.flush()
                 os.fsync(file.fileno())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from src.whole_file import write_whole
+from src.whole_file import open_whole, write_whole
 
 
 def test_a_file_is_written_into_a_folder_that_was_not_there(tmp_path: Path) -> None:
@@ -50,3 +50,17 @@ def test_what_shall_last_is_on_the_disk_before_it_takes_the_place_of_what_was_th
     write_whole(path, b"newer", lasting=True)
     assert synced == [(b"old", 5)]
     assert path.read_bytes() == b"newer"
+
+
+def test_what_is_broken_off_while_it_is_written_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+
+    def write() -> None:
+        with open_whole(tmp_path / "file") as file:
+            file.write(b"ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
