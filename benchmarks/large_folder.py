@@ -110,6 +110,9 @@ class Stopwatch:
         self.rate = 0.0
         self._first: tuple[int, float] | None = None
 
+    def on_resume(self, history: History) -> None:
+        """Is not told: this training begins at its beginning."""
+
     def on_step(self, step: Step) -> None:
         """Measures from the tenth step on."""
         now = time.perf_counter()

@@ -153,6 +153,9 @@ class EpochClock:
         """Starts without times."""
         self._stopwatch = Stopwatch()
 
+    def on_resume(self, history: object) -> None:
+        """Notes nothing."""
+
     def on_step(self, step: object) -> None:
         """Notes nothing."""
 

@@ -35,7 +35,17 @@ class TrainingConsole:
         self.console = console
         self.epochs = epochs
         self._history = History()
+        self._has_header = False
         self._progress: Progress | None = None
+
+    def on_resume(self, history: History) -> None:
+        """Says where the training goes on."""
+        self._history = history
+        best = history.best()
+        self.console.print(
+            f"Going on after epoch {len(history)} of {self.epochs}, from its checkpoint; best so far epoch "
+            f"{best.epoch} with {best.val_accuracy:.3f} of the validation images."
+        )
 
     def on_step(self, step: Step) -> None:
         """Moves the bar, on a terminal."""
@@ -65,8 +75,9 @@ class TrainingConsole:
     def on_epoch(self, epoch: EpochMetrics) -> None:
         """Replaces the bar by the epoch's line."""
         self.close()
-        if not self._history:
+        if not self._has_header:
             self.console.print(_EPOCH_HEADER, style="dim")
+            self._has_header = True
         self._history = self._history.with_epoch(epoch)
         best = " best" if self._history.best() is epoch else ""
         self.console.print(_format_epoch(epoch, self.epochs) + best)

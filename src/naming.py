@@ -16,6 +16,7 @@ _TRIFLES = (
     "dataset.cache_dir",
     "trainer.eval_batch_size",
     "trainer.features",
+    "trainer.checkpoint_epochs",
     "tracking.",
     "hydra.",
     "sweeps",

@@ -13,7 +13,7 @@ _METADATA_KEY = "bound"
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
-    """What a value may be: one of `choices`, or a number between `minimum` and `maximum`.
+    """What a value may be: one of `choices`, or a number between `minimum` and `maximum`, or one of `words`.
 
     On a list the bound holds for every element. `None` is allowed wherever the field's own type allows it.
 
@@ -23,6 +23,7 @@ class Bound:
         above: The value must be strictly greater than this.
         below: The value must be strictly less than this.
         choices: The only values allowed.
+        words: Values allowed besides numbers.
     """
 
     minimum: float | None = None
@@ -30,6 +31,7 @@ class Bound:
     above: float | None = None
     below: float | None = None
     choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     def violation(self, value: Any) -> str | None:
         """Returns what is wrong with `value` as the end of a sentence that starts with its key, or None."""
@@ -38,14 +40,19 @@ class Bound:
                 return None
             hint = nearest(str(value), self.choices)
             return f"must be one of {', '.join(self.choices)}, but got {value!r}.{hint}"
-        outside = (
+        if value in self.words:
+            return None
+        outside = isinstance(value, str) or (
             not math.isfinite(value)
             or (self.minimum is not None and value < self.minimum)
             or (self.maximum is not None and value > self.maximum)
             or (self.above is not None and value <= self.above)
             or (self.below is not None and value >= self.below)
         )
-        return f"must be {self.describe()}, but got {value!r}." if outside else None
+        if not outside:
+            return None
+        hint = nearest(str(value), self.words) if self.words else ""
+        return f"must be {' or '.join([self.describe(), *self.words])}, but got {value!r}.{hint}"
 
     def describe(self) -> str:
         """Returns the bound in words, for example `at least 0 and below 1`."""
@@ -70,9 +77,10 @@ def bounded(
     above: float | None = None,
     below: float | None = None,
     choices: Sequence[str] = (),
+    words: Sequence[str] = (),
 ) -> Any:
     """Declares a dataclass field with a default and a `Bound`; a list default is copied for every instance."""
-    bound = Bound(minimum, maximum, above, below, tuple(choices))
+    bound = Bound(minimum, maximum, above, below, tuple(choices), tuple(words))
     metadata = {_METADATA_KEY: bound}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)

@@ -26,6 +26,9 @@ class TrainerConfig:
             influence on the result but rounding.
         feature_views: Trains the head on so many augmented views of each training image, computed once, of which each
             epoch draws one per image; 0 augments anew in every epoch, with the backbone in the loop.
+        checkpoint_epochs: A trial of a search that was interrupted goes on from its last checkpoint, which is written
+            after every so many epochs; auto writes one after the first epoch that ends a minute after the last one, so
+            that short trials have none, and null writes none. Has no influence on the result.
         deterministic: Whether TensorFlow must repeat a run to the last digit; can cost speed on a GPU.
     """
 
@@ -38,4 +41,5 @@ class TrainerConfig:
     keep_weights: str = bounded("best", choices=("best", "last"))
     features: str = bounded("auto", choices=("auto", "in_the_loop"))
     feature_views: int = bounded(0, minimum=0, maximum=1000)
+    checkpoint_epochs: int | str | None = bounded("auto", minimum=1, words=("auto",))
     deterministic: bool = True

@@ -22,6 +22,9 @@ class Step:
 class TrainingObserver(Protocol):
     """Whoever wants to follow a training, such as a console, a tracker or a pruner."""
 
+    def on_resume(self, history: History) -> None:
+        """Is told before the first step of a training that goes on from a checkpoint, which epochs it has behind it."""
+
     def on_step(self, step: Step) -> None:
         """Is told after every training step; must return at once."""
 

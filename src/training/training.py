@@ -16,6 +16,7 @@ from src.data.split import Split
 from src.errors import DivergedError
 from src.history import EpochMetrics, History
 from src.models.build import Network
+from src.training.checkpoint import Checkpointer, TrainingState
 from src.training.evaluation import Evaluation, evaluate_split
 from src.training.features import Features
 from src.training.inputs import Inputs, read_features, read_images
@@ -100,20 +101,58 @@ class Training:
             program.restart(self.inputs.network)
         return program
 
-    def execute(self, observers: Sequence[TrainingObserver]) -> None:
+    def restore(self, state: TrainingState) -> None:
+        """Sets the training to where another one of the same configuration was after an epoch; nothing is computed."""
+        variables = [*self.program.network.variables, *self.program.optimizer.variables]
+        for variable, value in zip(variables, [*state.network, *state.optimizer], strict=True):
+            variable.assign(value)
+        self.history = state.history
+        self.kept_epoch = state.kept_epoch
+        self.val_probabilities = state.val_probabilities
+        self._kept_weights = state.kept_weights
+
+    def take_state(self) -> TrainingState:
+        """Returns the state after the epoch that has just been measured.
+
+        Raises:
+            ValueError: There is none yet.
+        """
+        if self.val_probabilities is None:
+            raise ValueError("A training without epochs has no state to go on from.")
+        return TrainingState(
+            history=self.history,
+            network=[np.asarray(variable) for variable in self.program.network.variables],
+            optimizer=[np.asarray(variable) for variable in self.program.optimizer.variables],
+            kept_epoch=self.kept_epoch,
+            kept_weights=self._kept_weights,
+            val_probabilities=self.val_probabilities,
+        )
+
+    def execute(self, observers: Sequence[TrainingObserver], checkpointer: Checkpointer | None = None) -> None:
         """Trains until the last epoch, or until early stopping or an observer ends it.
 
         Afterwards the network has the weights of `kept_epoch`: of the best epoch, or of the last, as configured.
 
+        Args:
+            observers: Who follows the training.
+            checkpointer: Keeps the state from time to time.
+
         Raises:
             DivergedError: The loss became NaN or infinite.
         """
-        for epoch in range(1, self.config.trainer.epochs + 1):
+        done = len(self.history)
+        if done:
+            for observer in observers:
+                observer.on_resume(self.history)
+        last = done if done and self.ran_out_of_patience() else self.config.trainer.epochs
+        for epoch in range(done + 1, last + 1):
             self._train_epoch(epoch, observers)
             # Each is asked, whatever the others want: a pruner has to hear of every epoch.
             stoppers = [observer for observer in observers if observer.should_stop(self.history)]
             if stoppers and epoch < self.config.trainer.epochs:
                 self.stopped_early_by = stoppers[0]
+            if not stoppers and checkpointer is not None:
+                checkpointer.consider(epoch, self.take_state)
             if stoppers or self.ran_out_of_patience():
                 break
         self._keep_weights()

@@ -26,6 +26,7 @@ from src.models.transfer import cut_network
 from src.models.weights import WeightsChoice
 from src.runtime import begin_run
 from src.training import features as features_module
+from src.training.checkpoint import Checkpointer, CheckpointFile
 from src.training.features import FeaturePlan, Features, plan_features, prepare_features
 from src.training.keeper import ProgramKeeper
 from src.training.pipeline import order_images
@@ -114,12 +115,16 @@ def prepare(config: RunConfig, images: ImageDataset, network: Network | None = N
     return features
 
 
-def train(config: RunConfig, images: ImageDataset, keeper: ProgramKeeper | None = None) -> Training:
+def begin(config: RunConfig, images: ImageDataset, keeper: ProgramKeeper | None = None) -> Training:
     network = build(config, images)
     plan = plan_features(config, network)
     features = prepare_features(config, images, network, plan, precision=config.trainer.precision)
     precision = config.trainer.precision
-    training = Training(config, images, network, precision=precision, features=features, keeper=keeper)
+    return Training(config, images, network, precision=precision, features=features, keeper=keeper)
+
+
+def train(config: RunConfig, images: ImageDataset, keeper: ProgramKeeper | None = None) -> Training:
+    training = begin(config, images, keeper)
     training.execute([])
     return training
 
@@ -363,3 +368,21 @@ def test_a_full_disk_is_an_error_that_names_the_way_without_features(
         with pytest.raises(StorageError, match=r"No space left on device(.|\n)*trainer.features=in_the_loop"):
             prepare_features(config, images, network, FeaturePlan("cached"), precision="float32")
     assert [path.suffix for path in (tmp_path / "features").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("overrides", [(), AFFINE], ids=["as they are", "views"])
+def test_a_head_goes_on_from_a_checkpoint_which_holds_nothing_of_the_backbone(
+    overrides: tuple[str, ...], small: Compose, images: ImageDataset, tmp_path: Path
+) -> None:
+    config = small("seed=3", *overrides)
+    whole = train(config, images)
+    file = CheckpointFile(tmp_path / "checkpoint.npz", {})
+    begin(config, images).execute([], Checkpointer(file, 4, lambda: "run", print))
+    checkpoint, resumed = file.read(), begin(config, images)
+    assert checkpoint is not None
+    assert len(checkpoint.state.history) == 4
+    assert sum(array.size for array in checkpoint.state.network) < whole.network.num_params
+    resumed.restore(checkpoint.state)
+    resumed.execute([])
+    for mine, its in zip(resumed.network.model.get_weights(), whole.network.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
