@@ -14,6 +14,10 @@ OWNER = "fitgap.owner"
 ATTEMPT = "fitgap.attempt"
 RETRY_OF = "fitgap.retry_of"
 FOLDER = "fitgap.folder"
+#: Where the checkpoints lie that its earlier attempts have left: the folder of the first.
+CHECKPOINTS = "fitgap.checkpoints"
+#: How many of its earlier attempts failed, or died; those that somebody ended do not count.
+FAILURES = "fitgap.failures"
 #: What the trial came to, as `Outcome.to_dict` has it.
 OUTCOME = "fitgap.outcome"
 #: Its run, known while it runs.

@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,17 @@ class CurrentTrial:
             return
         self.last_value = number
         self._try(lambda storage, trial_id: storage.set_trial_intermediate_value(trial_id, int(step), number))
+
+    def recall(self, values: Mapping[int, float]) -> None:
+        """Reports what an earlier attempt had come to, by step, before the trial goes on from there.
+
+        The pruner looks at each step, since some note what they have seen; it let the trial pass then, and does now.
+        """
+        for step, value in values.items():
+            self.report(value, step)
+            if self._counts() and self.ticket.pruner != "none":
+                self._try(self._ask_pruner)
+        self.pruned = False
 
     def should_stop(self) -> bool:
         """Returns whether the trial shall end here: it promises too little, or its parent has given it up.

@@ -52,6 +52,8 @@ class Ask:
         values: Its parameters by key.
         overrides: The same as Hydra's overrides.
         attempt: 1, or more for a trial that is run again.
+        failures: How many of the earlier attempts failed, or died.
+        checkpoints: Folder in which they have left what they had come to, if anything; None for a first attempt.
     """
 
     number: int
@@ -59,3 +61,5 @@ class Ask:
     values: dict[str, Any]
     overrides: tuple[str, ...]
     attempt: int
+    failures: int = 0
+    checkpoints: str | None = None

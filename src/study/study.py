@@ -107,8 +107,9 @@ class ArmStudy:
             with self._sampling:
                 trial = optuna.Trial(self.study, trial_id)
                 values = self.spec.space.suggest(trial, self.spec.fixed)
-        attempt = trial.user_attrs.get(attributes.ATTEMPT, 1)
-        return Ask(trial.number, trial_id, values, tuple(self.spec.space.to_overrides(values)), attempt)
+        view = view_trial(self._storage.get_trial(trial_id))
+        overrides = tuple(self.spec.space.to_overrides(values))
+        return Ask(trial.number, trial_id, values, overrides, view.attempt, view.failures, view.checkpoints)
 
     def place(self, number: int, folder: str) -> None:
         """Keeps where a running trial's files lie, for whoever finds it lost."""
@@ -165,7 +166,7 @@ class ArmStudy:
             if not trial.state.is_finished():
                 if retry and verdict.state == TrialState.FAIL and verdict.problem is None:
                     with exclusive(self.storage_url, self.name):
-                        enqueue_again(study, trial)
+                        enqueue_again(study, trial, outcome.state)
                 with contextlib.suppress(UpdateFinishedTrialError):
                     end_trial(study, trial, verdict)
             self._reader.refresh()

@@ -7,28 +7,40 @@ import dataclasses
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from src.ending import INTERRUPTED
 from src.study import attributes
 from src.study.verdict import Verdict
+from src.study.view import view_trial
 
 #: Characters of a traceback that are kept, from its end.
 _TRACEBACK_LENGTH = 8000
 
 
-def enqueue_again(study: optuna.Study, trial: FrozenTrial) -> None:
+def enqueue_again(study: optuna.Study, trial: FrozenTrial, state: str) -> None:
     """Enqueues a trial's parameters to be run again, unless that was done; the caller holds the study's lock.
 
     Before the trial's end is told: where a process is killed in between, the next one tells it lost once more.
+
+    Args:
+        study: The study.
+        trial: The trial, which has not been told yet.
+        state: How it ended.
     """
     for other in study.get_trials(deepcopy=False):
         if other.user_attrs.get(attributes.RETRY_OF) == trial.number:
             return
         if other.number == trial.number and other.state.is_finished():
             return
-    attempt = int(trial.user_attrs.get(attributes.ATTEMPT, 1))
+    view = view_trial(trial)
     # What was enqueued but not yet taken up counts too: a process may be killed before it has all parameters.
     study.enqueue_trial(
         {**trial.system_attrs.get(attributes.FIXED_PARAMS, {}), **trial.params},
-        user_attrs={attributes.RETRY_OF: trial.number, attributes.ATTEMPT: attempt + 1},
+        user_attrs={
+            attributes.RETRY_OF: trial.number,
+            attributes.ATTEMPT: view.attempt + 1,
+            attributes.FAILURES: view.failures + (state != INTERRUPTED),
+            attributes.CHECKPOINTS: view.checkpoints,
+        },
     )
 
 

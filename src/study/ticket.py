@@ -11,6 +11,9 @@ from typing import Any
 from src.errors import StudyError
 from src.whole_file import write_whole
 
+#: Name of the file in a job's folder that keeps the state of its training.
+CHECKPOINT = "checkpoint.npz"
+
 #: Environment variable of a job that holds the path of its ticket.
 TICKET_VARIABLE = "FITGAP_TRIAL"
 
@@ -32,6 +35,7 @@ class Ticket:
         timeout_seconds: Longest time that the job may take; None is no limit.
         outcome: Path to which the job writes its `Outcome`.
         heartbeat_seconds: Time between two signs of life.
+        checkpoint: Path of the training's checkpoint, which an earlier attempt may have left; None for none.
     """
 
     storage: str
@@ -45,6 +49,7 @@ class Ticket:
     timeout_seconds: float | None
     outcome: str
     heartbeat_seconds: int
+    checkpoint: str | None = None
 
     def write(self, path: Path) -> None:
         """Writes it as JSON into a file that its owner alone can read.

@@ -45,6 +45,8 @@ class TrialView:
         ended: When it ended, in seconds since 1970; None where it has not.
         intermediate: What it has reported, by step.
         folder: Where its files lie.
+        failures: How many of its earlier attempts failed, or died.
+        checkpoints: Where its checkpoints lie: in the folder of its first attempt.
     """
 
     number: int
@@ -63,6 +65,8 @@ class TrialView:
     ended: float | None
     intermediate: Mapping[int, float]
     folder: str | None
+    failures: int = 0
+    checkpoints: str | None = None
 
 
 def view_trial(trial: FrozenTrial, late_run_id: str | None = None) -> TrialView:
@@ -95,6 +99,9 @@ def view_trial(trial: FrozenTrial, late_run_id: str | None = None) -> TrialView:
         ended=None if end is None else end.timestamp(),
         intermediate=trial.intermediate_values,
         folder=kept.get(attributes.FOLDER),
+        # Of an earlier version, which did not tell one attempt from the other.
+        failures=kept.get(attributes.FAILURES, kept.get(attributes.ATTEMPT, 1) - 1),
+        checkpoints=kept.get(attributes.CHECKPOINTS) or kept.get(attributes.FOLDER),
     )
 
 

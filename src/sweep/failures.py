@@ -8,6 +8,9 @@ from src.study.outcome import Outcome
 
 #: How often a trial whose process died is begun before it counts as failed.
 MAX_DEATHS = 6
+#: How often one is begun that somebody ends again and again: a long one, every night for two months. One that ends its
+#: own sweep must not be begun for ever.
+MAX_ATTEMPTS = 60
 
 
 class FailurePolicy:
@@ -29,16 +32,24 @@ class FailurePolicy:
         self.consecutive = 0
         self.reasons: list[str] = []
 
-    def wants_retry(self, outcome: Outcome, attempt: int) -> bool:
+    def wants_retry(self, outcome: Outcome, attempt: int, failures: int) -> bool:
         """Returns whether a trial shall be run again with the same parameters.
 
         What failed because of its own configuration would fail again, and so would what diverged: runs repeat exactly.
+        That somebody ended it says nothing of the trial.
+
+        Args:
+            outcome: How it ended.
+            attempt: Which attempt this was, from 1.
+            failures: How many of its earlier attempts failed, or died.
         """
-        if outcome.state in (LOST, INTERRUPTED):
-            return attempt < MAX_DEATHS
+        if outcome.state == INTERRUPTED:
+            return attempt < MAX_ATTEMPTS
+        if outcome.state == LOST:
+            return failures + 1 < MAX_DEATHS
         if outcome.state not in (FAILED, OOM, TIMEOUT) or (outcome.error or "").startswith("ConfigError"):
             return False
-        return attempt <= self.retries
+        return failures < self.retries
 
     def count(self, outcome: Outcome, name: str) -> None:
         """Counts a trial that ended and is not run again."""

@@ -20,7 +20,7 @@ from src.naming import shorten
 from src.study.outcome import Outcome
 from src.study.storage import HEARTBEAT_SECONDS
 from src.study.study import ArmStudy, Ask
-from src.study.ticket import Ticket
+from src.study.ticket import CHECKPOINT, Ticket
 from src.sweep.application import Application, Place
 from src.sweep.arms import Arm
 from src.sweep.launching import Launching
@@ -58,6 +58,11 @@ class Trial:
         return f"{self.arm.name} #{self.ask.number}"
 
     @property
+    def checkpoints(self) -> Path:
+        """Folder of its checkpoints, which its attempts share."""
+        return self.folder if self.ask.checkpoints is None else Path(self.ask.checkpoints)
+
+    @property
     def run_name(self) -> str:
         """What its run is called: its number and values, after its arm where there are several."""
         arm, values = f"{self.arm.name} " if self.arm.cell.axes else "", describe_values(self.ask.values)
@@ -87,6 +92,9 @@ class JobRunner:
 
     def run(self, trial: Trial) -> Outcome:
         """Runs a trial, once or with each of the seeds, and returns how it ended; never raises."""
+        if trial.ask.checkpoints is None:
+            # Of another search, whose sweep had the same folder.
+            discard_checkpoints(trial.folder)
         try:
             if self.settings.seeds:
                 return self._run_seeds(trial)
@@ -162,6 +170,8 @@ class JobRunner:
             timeout_seconds=self.settings.trial_timeout,
             outcome=str(folder / OUTCOME),
             heartbeat_seconds=HEARTBEAT_SECONDS,
+            # What repeats a trial that is over is not run again.
+            checkpoint=str(trial.checkpoints / folder.relative_to(trial.folder) / CHECKPOINT) if counts else None,
         ).write(ticket)
         place = Place(
             experiment=self.store.experiment_name,
@@ -248,6 +258,13 @@ def average(outcomes: Sequence[Outcome], run_id: str) -> Outcome:
 def quote(value: str) -> str:
     """Returns a text as a quoted value in Hydra's grammar."""
     return QuotedString(value, Quote.single).with_quotes()
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Deletes what the attempts of a trial have kept of its training, as it is not run again."""
+    for path in folder.rglob(CHECKPOINT):
+        with suppress(OSError):
+            path.unlink()
 
 
 def read_written(folder: str | None, seeds: Sequence[int]) -> Outcome | None:

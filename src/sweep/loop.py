@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from src.ending import LOST
 from src.errors import StudyError
@@ -14,7 +15,7 @@ from src.study.study import ArmStudy
 from src.study.view import TrialView
 from src.sweep.budget import Budget
 from src.sweep.failures import FailurePolicy
-from src.sweep.job import JobRunner, Trial, read_written
+from src.sweep.job import JobRunner, Trial, discard_checkpoints, read_written
 from src.sweep.monitor import Monitor
 from src.sweep.parent import Parent
 from src.sweep.plan import Search
@@ -169,6 +170,9 @@ class SearchLoop:
             trial = self._ask()
             if trial is None:
                 return
+            if trial.ask.attempt > 1:
+                # It may go on with the run of an earlier attempt, which must have been closed before.
+                self._recorder.catch_up()
             self._monitor.start(trial)
             if self._slots.inline:
                 self._place(trial)
@@ -198,7 +202,7 @@ class SearchLoop:
 
     def _settle(self, trial: Trial, outcome: Outcome) -> None:
         """Tells the study what became of a trial, and everybody else."""
-        retry = self.failures.wants_retry(outcome, trial.ask.attempt)
+        retry = self.failures.wants_retry(outcome, trial.ask.attempt, trial.ask.failures)
         try:
             view = trial.study.tell(trial.ask.number, outcome, retry=retry)
         except MissingMetricError as error:
@@ -207,6 +211,7 @@ class SearchLoop:
             return
         self._recorder.record(trial.arm.name, trial.study, view, outcome)
         if not retry:
+            discard_checkpoints(trial.checkpoints)
             self.failures.count(outcome, trial.name)
         self._monitor.end(trial, view, retry)
 
@@ -230,9 +235,11 @@ class SearchLoop:
         arm = self.search.arms[self.studies.index(study)]
         written = read_written(lost.folder, self.search.settings.seeds)
         outcome = written or Outcome(LOST, {}, "its process, or that of its sweep, is gone")
-        retry = self.failures.wants_retry(outcome, lost.attempt)
+        retry = self.failures.wants_retry(outcome, lost.attempt, lost.failures)
         view = study.tell(lost.number, outcome, retry=retry)
         self._recorder.record(arm.name, study, view, outcome)
         if not retry:
+            if lost.checkpoints is not None:
+                discard_checkpoints(Path(lost.checkpoints))
             self.failures.count(outcome, f"{arm.name} #{lost.number}")
         self._monitor.warn(f"{arm.name} #{lost.number}: {outcome.state}" + (", will be run again" if retry else ""))

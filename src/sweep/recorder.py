@@ -63,8 +63,8 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            while self._waiting and error is None:
-                self._waiting.popleft().result()
+            if error is None:
+                self.catch_up()
         finally:
             self._thread.shutdown()
 
@@ -82,6 +82,15 @@ class Recorder:
         while self._waiting and (self._waiting[0].done() or len(self._waiting) >= _BACKLOG):
             self._waiting.popleft().result()
         self._add(functools.partial(self._record, arm, study, view, outcome))
+
+    def catch_up(self) -> None:
+        """Waits until all that has ended is recorded.
+
+        Raises:
+            FitgapError: Something could not be recorded for another reason than the store's.
+        """
+        while self._waiting:
+            self._waiting.popleft().result()
 
     def _add(self, work: Callable[[], None]) -> None:
         self._waiting.append(self._thread.submit(self._attempt, work))

@@ -89,7 +89,7 @@ def test_a_process_killed_between_the_repetition_and_the_end_repeats_nothing(ope
     study = open_study()
     ask = study.ask(replace(Owner.current(), started=1.0))
     assert ask is not None
-    enqueue_again(study.study, study.study.get_trials()[ask.number])
+    enqueue_again(study.study, study.study.get_trials()[ask.number], "lost")
     assert study.counts() == Counts(complete=0, pruned=0, failed=0, running=0, waiting=1)
     resumed = open_study()
     (lost,) = resumed.find_lost()

@@ -87,6 +87,21 @@ def test_a_trial_that_is_run_again_counts_once_and_comes_first(open_study: Open,
     assert (first.state, first.error, first.traceback) == ("oom", "MemoryError", "…\nMemoryError")
 
 
+def test_a_trial_that_is_run_again_knows_how_often_it_failed_and_where_the_first_attempt_had_its_files(
+    open_study: Open,
+) -> None:
+    study = open_study(n_trials=1)
+    told = []
+    for attempt, state in enumerate(("interrupted", "lost", "interrupted", "failed"), start=1):
+        ask = study.ask(Owner.current())
+        assert ask is not None
+        told.append((ask.attempt, ask.failures, ask.checkpoints))
+        study.place(ask.number, f"/sweep/{attempt}")
+        study.tell(ask.number, Outcome(state, {}), retry=True)
+    assert told == [(1, 0, None), (2, 0, "/sweep/1"), (3, 1, "/sweep/1"), (4, 1, "/sweep/1")]
+    assert [view.checkpoints for view in study.trials()] == ["/sweep/1"] * 5
+
+
 def test_what_succeeded_is_not_run_again(open_study: Open, run_trial: Run) -> None:
     study = open_study()
     run_trial(study, retry=True)

@@ -6,7 +6,7 @@ import pytest
 
 from src.config.sweeper import SweeperConfig
 from src.study.outcome import Outcome
-from src.sweep.failures import MAX_DEATHS, FailurePolicy
+from src.sweep.failures import MAX_ATTEMPTS, MAX_DEATHS, FailurePolicy
 
 
 def policy(planned: int = 10, failed: int = 0, **settings: object) -> FailurePolicy:
@@ -17,8 +17,8 @@ def policy(planned: int = 10, failed: int = 0, **settings: object) -> FailurePol
 @pytest.mark.parametrize("state", ["failed", "oom", "timeout"])
 def test_a_failed_trial_is_run_again_as_often_as_configured(state: str) -> None:
     outcome = Outcome(state, {}, "RuntimeError: no")
-    assert [policy(retries=2).wants_retry(outcome, attempt) for attempt in (1, 2, 3)] == [True, True, False]
-    assert not policy(retries=0).wants_retry(outcome, 1)
+    assert [policy(retries=2).wants_retry(outcome, 5, failures) for failures in (0, 1, 2)] == [True, True, False]
+    assert not policy(retries=0).wants_retry(outcome, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def test_a_failed_trial_is_run_again_as_often_as_configured(state: str) -> None:
     ],
 )
 def test_what_would_end_the_same_way_is_not_run_again(outcome: Outcome) -> None:
-    assert not policy(retries=3).wants_retry(outcome, 1)
+    assert not policy(retries=3).wants_retry(outcome, 1, 0)
 
 
 def test_a_lost_trial_is_run_again_even_without_retries_but_not_for_ever() -> None:
     lost = Outcome("lost", {}, "WorkerDiedError: killed")
-    assert policy(retries=0).wants_retry(lost, 1)
-    assert not policy(retries=0).wants_retry(lost, MAX_DEATHS)
+    assert policy(retries=0).wants_retry(lost, MAX_DEATHS, 0)
+    assert not policy(retries=0).wants_retry(lost, MAX_DEATHS, MAX_DEATHS - 1)
 
 
 def test_failures_in_a_row_end_a_search_unless_one_succeeds_in_between() -> None:
@@ -66,5 +66,5 @@ def test_limits_that_are_null_never_end_a_search() -> None:
 
 def test_a_trial_that_ends_its_own_sweep_is_not_begun_for_ever() -> None:
     interrupted = Outcome("interrupted", {}, "KeyboardInterrupt")
-    assert policy(retries=0).wants_retry(interrupted, 1)
-    assert not policy(retries=0).wants_retry(interrupted, MAX_DEATHS)
+    assert policy(retries=0).wants_retry(interrupted, MAX_ATTEMPTS - 1, 0)
+    assert not policy(retries=0).wants_retry(interrupted, MAX_ATTEMPTS, 0)

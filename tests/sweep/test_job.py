@@ -27,7 +27,7 @@ from tests.sweep.searches import make_search
 def test_a_wrong_configuration_alone_is_not_run_again(error: Exception, text: str, again: bool) -> None:
     outcome = to_outcome(error)
     assert (outcome.state, outcome.error) == ("failed", text)
-    assert FailurePolicy(SweeperConfig(retries=1), planned=4, failed=0).wants_retry(outcome, 1) is again
+    assert FailurePolicy(SweeperConfig(retries=1), planned=4, failed=0).wants_retry(outcome, 1, 0) is again
 
 
 def make_trial(folder: Path, values: dict[str, Any], *arguments: str) -> Trial:
