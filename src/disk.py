@@ -19,7 +19,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     show = commands.add_parser("show", help="what takes how much")
     clean = commands.add_parser("clean", help="keep a budget")
-    clean.add_argument("--max-gb", type=float, required=True, help="for caches and models together, in 10^9 bytes")
+    clean.add_argument(
+        "--max-gb", type=float, required=True, help="for caches, checkpoints and models together, in 10^9 bytes"
+    )
     clean.add_argument("--print", dest="dry_run", action="store_true", help="say what would be deleted")
     for command in (show, clean):
         command.add_argument("--uri", help="tracking URI; MLflow's default place in the project's root if left out")

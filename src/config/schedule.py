@@ -23,8 +23,8 @@ class ScheduleConfig:
             leaves it.
         if_running: What it does where another has its GPUs: `wait`, or `skip` this time.
         study: Whether a `new` study begins each time, or one study has to `grow` by `n_trials` each time.
-        disk_gb: Budget for caches and models, in 10^9 bytes, kept before it starts and after it has ended: caches are
-            deleted first, then the models furthest behind, never a winner.
+        disk_gb: Budget for caches, checkpoints and models, in 10^9 bytes, kept before it starts and after it has ended:
+            caches are deleted first, then the models furthest behind, never a winner.
         command: Program that is told how it ended, with arguments; it gets JSON on its standard input.
         webhook: Address that is told how it ended, with JSON by POST.
     """

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from src.errors import StorageError
 from src.housekeeping.caches import delete_cache
-from src.housekeeping.holding import MODELS, ORDER, Holding
+from src.housekeeping.holding import AWAITED, CHECKPOINTS, MODELS, ORDER, Holding
 from src.housekeeping.inventory import Inventory
 from src.tracking.address import locate_outbox
 from src.tracking.store import Store
@@ -18,8 +18,9 @@ from src.tracking.sweeps import discard_models
 def choose_doomed(holdings: Sequence[Holding], max_bytes: float) -> list[Holding]:
     """Returns what has to go so that the rest fits, in the order in which it goes.
 
-    Caches go before models, the longest unused first; of models those furthest behind in their sweeps, and of equals
-    the oldest. What must stay is never among them, so that the rest may still not fit.
+    Checkpoints that nobody goes on from go first, then caches, the longest unused first, then models: those furthest
+    behind in their sweeps, and of equals the oldest. Checkpoints of trials that wait go last. What must stay is never
+    among them, so that the rest may still not fit.
     """
     total = sum(holding.num_bytes for holding in holdings)
     doomed = []
@@ -39,7 +40,7 @@ def clean(inventory: Inventory, max_gb: float, *, dry_run: bool, console: Consol
 
     Args:
         inventory: What there is.
-        max_gb: The budget for caches and models together, in 10^9 bytes.
+        max_gb: The budget for caches, checkpoints and models together, in 10^9 bytes.
         dry_run: Whether to say it only.
         console: Where to print.
 
@@ -56,8 +57,10 @@ def clean(inventory: Inventory, max_gb: float, *, dry_run: bool, console: Consol
             )
         else:
             console.print(f"left, since a process is making it: {holding.describe()}", soft_wrap=True, markup=False)
-    console.print(f"{left / 1e9:.3f} GB of caches and models {'would be ' if dry_run else 'are '}left; the budget is "
-                  f"{max_gb:g} GB", soft_wrap=True)  # fmt: skip
+    are = "would be" if dry_run else "are"
+    console.print(
+        f"{left / 1e9:.3f} GB of caches, checkpoints and models {are} left; the budget is {max_gb:g} GB", soft_wrap=True
+    )
     if left > max_gb * 1e9:
         reasons = sorted({holding.keep for holding in inventory.holdings if holding.keep})
         raise StorageError(
@@ -72,6 +75,9 @@ def _delete(holding: Holding, inventory: Inventory) -> bool:
         discard_models(store, [holding.run_id])
         return not holding.path.exists()
     try:
+        if holding.kind in (CHECKPOINTS, AWAITED):
+            holding.path.unlink(missing_ok=True)
+            return True
         return delete_cache(holding)
     except OSError as error:
         raise StorageError(

@@ -6,10 +6,11 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Kinds that a budget is for, in the order in which they are deleted: what is made again soonest comes first, and what
-#: cannot be made again last.
-DECODED, FEATURES, DOWNLOADS, MODELS = "decoded images", "features", "downloads", "models"
-ORDER = (DECODED, FEATURES, DOWNLOADS, MODELS)
+#: Kinds that a budget is for, in the order in which they are deleted: what nobody needs any more comes first, then what
+#: is made again soonest, and last what a trial would go on from, which would begin anew without.
+CHECKPOINTS, DECODED, FEATURES, DOWNLOADS = "checkpoints", "decoded images", "features", "downloads"
+MODELS, AWAITED = "models", "checkpoints of trials that wait"
+ORDER = (CHECKPOINTS, DECODED, FEATURES, DOWNLOADS, MODELS, AWAITED)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from src.config.paths import PROJECT_ROOT
 from src.housekeeping.caches import cache_folder, find_caches
+from src.housekeeping.checkpoints import find_checkpoints
 from src.housekeeping.holding import Holding, measure
 from src.housekeeping.models import find_models
 from src.occupancy import find_held_locks
 from src.study.address import resolve_storage
 from src.study.address import sqlite_path as study_file
+from src.study.pending import list_pending
 from src.tracking.address import locate_outbox, resolve_uri
 from src.tracking.address import sqlite_path as tracking_file
 
@@ -41,10 +43,11 @@ def take_inventory(uri: str | None, storage: str | None, cache: Path | None, roo
 
     Raises:
         TrackingError: The tracking URI is none, or the store does not answer.
-        StudyError: The storage's URL is none.
+        StudyError: The storage's URL is none, or it cannot be used.
     """
     resolved = resolve_uri(uri, root)
-    database, studies = tracking_file(resolved), study_file(resolve_storage(storage, root))
+    storage_url = resolve_storage(storage, root)
+    database, studies = tracking_file(resolved), study_file(storage_url)
     outbox = locate_outbox(resolved, root)
     folder = root / "mlruns" if database is None else database.parent / "mlruns"
     searches = (folder if studies is None else studies.parent) / "studies"
@@ -52,6 +55,8 @@ def take_inventory(uri: str | None, storage: str | None, cache: Path | None, roo
     keep = f"a run or a search goes on, which holds {locks[0]}" if locks else ""
     models = [] if database is None or not database.is_file() else list(find_models(resolved))
     caches = find_caches(cache.expanduser().absolute() if cache else cache_folder(), keep)
+    awaited = {Path(view.checkpoints) for view in list_pending(storage_url) if view.checkpoints}
+    checkpoints = [*find_checkpoints(folder / "outputs", awaited, keep)]
     places = {
         "databases": [path for path in (database, studies) if path is not None],
         "journals of runs": [outbox],
@@ -59,7 +64,8 @@ def take_inventory(uri: str | None, storage: str | None, cache: Path | None, roo
         "shifts": [folder / "schedule"],
     }
     rest = {what: sum(map(measure, paths)) for what, paths in places.items()}
+    rest["outputs"] -= sum(checkpoint.num_bytes for checkpoint in checkpoints)
     known = [path for paths in places.values() for path in paths] + [model.path for model in models]
     others = measure(folder) - sum(measure(path) for path in known if path.is_relative_to(folder))
     # It may have changed between two looks.
-    return Inventory(resolved, (*caches, *models), {**rest, "other artifacts": max(0, others)})
+    return Inventory(resolved, (*caches, *checkpoints, *models), {**rest, "other artifacts": max(0, others)})

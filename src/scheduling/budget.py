@@ -15,7 +15,7 @@ _WIDTH = 200
 
 
 def keep_budget(sweep: ScheduledSweep, log: Path) -> None:
-    """Deletes caches and models until the budget of a sweep is kept, and says in its log what was deleted.
+    """Deletes caches, checkpoints and models until the budget of a sweep is kept, and says in its log what was deleted.
 
     That it cannot be kept is said there too, and ends nothing, nor does a log that cannot be written: a search looks
     itself at what its disks have free.

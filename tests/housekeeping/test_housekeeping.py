@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import optuna
 import pytest
 from filelock import FileLock
 from mlflow.entities import LoggedModelStatus
@@ -23,6 +24,10 @@ from src.housekeeping.holding import DECODED, DOWNLOADS, FEATURES, MODELS, Holdi
 from src.housekeeping.inventory import Inventory, take_inventory
 from src.housekeeping.models import place_trials
 from src.occupancy import claims_folder
+from src.study import attributes
+from src.study.address import sqlite_url
+from src.study.storage import close_storage, open_storage
+from src.study.ticket import CHECKPOINT
 from src.tracking.records import RunRecord
 from src.tracking.store import Store
 from tests.sweep.site import wait_until
@@ -72,6 +77,19 @@ class Disk:
         self._client.log_model_artifacts(model.model_id, str(files))
         self._client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
         return Path(model.artifact_location.removeprefix("file://"))
+
+    def add_checkpoint(self, name: str) -> Path:
+        """Adds a checkpoint in a job's folder."""
+        path = self._folder / "mlruns" / "outputs" / name / CHECKPOINT
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(SIZE))
+        return path
+
+    def add_waiting_trial(self, folder: Path) -> None:
+        """Adds a trial that was interrupted, whose first attempt had its files in a folder, and that waits to go on."""
+        storage = open_storage(sqlite_url(self._folder / "mlruns" / "optuna.db"))
+        optuna.create_study(storage=storage).enqueue_trial({}, user_attrs={attributes.CHECKPOINTS: str(folder)})
+        close_storage(storage)
 
     def register(self, model: Path) -> None:
         """Registers a model in MLflow."""
@@ -141,6 +159,27 @@ def test_a_budget_takes_caches_first_then_the_worst_models_and_leaves_every_winn
         disk.clean(0)
     assert not second.exists()
     assert all(path.exists() for path in (best, other_arm, by_hand))
+
+
+def test_checkpoints_go_first_but_for_those_that_a_trial_goes_on_from_which_go_last(disk: Disk, tmp_path: Path) -> None:
+    left, awaited = (disk.add_checkpoint(name) for name in ("left", "awaited"))
+    disk.add_waiting_trial(awaited.parent)
+    decoded, sweep = disk.add_entry("decoded", "digits-32"), disk.add_sweep()
+    best, worse = disk.add_trial(sweep, 0.9), disk.add_trial(sweep, 0.8)
+    inventory = disk.count()
+    assert inventory.num_bytes == sum(holding.num_bytes for holding in inventory.holdings) > 5 * SIZE
+    assert inventory.rest["outputs"] < SIZE
+
+    assert "deleted checkpoints: left" in disk.clean(4.5 * SIZE / 1e9)
+    assert not left.exists()
+    assert decoded.exists()
+    disk.clean(2.5 * SIZE / 1e9)
+    assert not decoded.exists()
+    assert not worse.exists()
+    assert awaited.exists()
+    assert "deleted checkpoints of trials that wait: awaited" in disk.clean(1.5 * SIZE / 1e9)
+    assert not awaited.exists()
+    assert best.exists()
 
 
 def test_what_would_be_deleted_is_said_and_stays(disk: Disk) -> None:
