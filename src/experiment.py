@@ -14,16 +14,16 @@ from src.analysis.diagnosis import Diagnosis
 from src.analysis.overfitting import compute_metrics
 from src.config.run import RunConfig
 from src.console import TrainingConsole, print_facts
+from src.continuation import Beginning, find_checkpoint, open_checkpoints, open_run
 from src.data.dataset import ImageDataset, open_dataset
 from src.ending import COMPLETE, PRUNED
-from src.errors import StorageError
+from src.errors import DivergedError, StorageError
 from src.history import History
 from src.models.build import Network, build_classifier, build_network
 from src.pictures import draw_predictions, draw_previews
 from src.recording import (
     EpochTracker,
     close_run,
-    describe_run,
     diagnose_training,
     log_classifier,
     log_files,
@@ -32,8 +32,9 @@ from src.recording import (
 )
 from src.runtime import begin_run, choose_precision
 from src.tracking.reconciliation import reconcile
-from src.tracking.run import TrackedRun, start_run
+from src.tracking.run import TrackedRun
 from src.tracking.store import open_store
+from src.training.checkpoint import Checkpointer, CheckpointFile
 from src.training.features import FeaturePlan, plan_features, prepare_features
 from src.training.keeper import ProgramKeeper, describe_shape
 from src.training.progress import TrainingObserver
@@ -73,6 +74,7 @@ def execute_run(
     observers: Sequence[TrainingObserver] = (),
     on_run: Callable[[str], None] | None = None,
     wants_model: Callable[[dict[str, float]], bool] | None = None,
+    checkpoint: Path | None = None,
 ) -> RunResult:
     """Trains one network as configured and records everything about it.
 
@@ -86,6 +88,8 @@ def execute_run(
         console: Where the person who started it looks.
         observers: Who else follows the training, and may end it.
         on_run: Is told the run's id as soon as there is one, and again should the store have given it another since.
+        checkpoint: File for the training's checkpoints. Where an earlier attempt has left one there, the training goes
+            on from it, and so does its run.
         wants_model: Says from the final metrics whether anybody will want the model, which costs time and disk.
 
     Raises:
@@ -97,22 +101,19 @@ def execute_run(
         reconcile(store)
     dataset = open_dataset(config.dataset)
     started = time.perf_counter()
-    run = start_run(
-        store,
-        name=name,
-        tags=describe_run(config),
-        parent_run_id=config.tracking.parent_run_id,
-        system_metrics=config.tracking.system_metrics,
-        # The sweep has found the store good; should it have gone since, the run is recorded and created there later.
-        defer=config.tracking.parent_run_id is not None,
-    )
+    precision = choose_precision(config.trainer.precision)
+    checkpoints = open_checkpoints(config, dataset, precision, checkpoint)
+    beginning = open_run(store, config, name, find_checkpoint(checkpoints, console), console)
+    run = beginning.run
     tell = on_run or (lambda run_id: None)
     first_id = run.run_id
     try:
         # In a sweep the next run need not wait until the store has this one.
         with close_run(run, output_dir, console, background=config.tracking.parent_run_id is not None) as ending:
             tell(first_id)
-            training, metrics = _train(config, dataset, run, output_dir, name, console, observers)
+            training, metrics = _train(
+                config, dataset, precision, beginning, checkpoints, output_dir, name, console, observers
+            )
             if training.stopped_early_by is not None:
                 ending.state = PRUNED
             elif config.tracking.log_model and (wants_model is None or wants_model(metrics)):
@@ -131,36 +132,44 @@ def execute_run(
 def _train(
     config: RunConfig,
     dataset: ImageDataset,
-    run: TrackedRun,
+    precision: str,
+    beginning: Beginning,
+    checkpoints: CheckpointFile | None,
     output_dir: Path,
     name: str,
     console: Console,
     observers: Sequence[TrainingObserver],
 ) -> tuple[Training, dict[str, float]]:
-    precision = choose_precision(config.trainer.precision)
+    run = beginning.run
     # Only the trials of a sweep follow each other in one process.
     keeper = _KEEPER if config.tracking.parent_run_id is not None else ProgramKeeper()
     keeper.release_unless(describe_shape(config, dataset, precision))
     begin_run(seed=config.seed, precision=precision, deterministic=config.trainer.deterministic)
     network = build_network(config.model, dataset.image_size, dataset.num_classes)
     plan = plan_features(config, network)
-    log_inputs(run, config, dataset, network, precision, plan)
+    if beginning.is_new:
+        log_inputs(run, config, dataset, network, precision, plan)
     _print_start(console, name, dataset, network, precision, plan)
     for warning in filter(None, (network.weights.warning, plan.fallback_reason)):
         console.print(warning, style="yellow")
-    log_files(run, draw_previews(output_dir, dataset, config.augmentation, config.seed))
+    if beginning.is_new:
+        log_files(run, draw_previews(output_dir, dataset, config.augmentation, config.seed))
 
     features = prepare_features(config, dataset, network, plan, precision=precision)
     training = Training(config, dataset, network, precision=precision, features=features, keeper=keeper)
+    if beginning.checkpoint is not None:
+        training.restore(beginning.checkpoint.state)
+    checkpointer = _make_checkpointer(config, run, checkpoints, console)
     progress = TrainingConsole(console, config.trainer.epochs)
     try:
         # Recorded first, shown then: what a person has seen is in the store, also when the next thing is Ctrl-C.
-        training.execute([EpochTracker(run), progress, *observers])
-    except BaseException:
+        training.execute([EpochTracker(run, beginning.last_epoch), progress, *observers], checkpointer)
+    except BaseException as error:
         keeper.discard()
+        final = checkpoints is None or not checkpoints.path.exists() or isinstance(error, DivergedError)
         # What was measured is kept; that it cannot be written must not hide why the training ended.
         with contextlib.suppress(OSError, StorageError):
-            log_history(run, training.history, dataset, output_dir, name)
+            log_history(run, training.history, dataset, output_dir, name, final=final)
         raise
     finally:
         progress.close()
@@ -177,6 +186,15 @@ def _train(
     if training.val_probabilities is not None:
         log_files(run, draw_predictions(output_dir, dataset, training.val_probabilities, name))
     return training, metrics
+
+
+def _make_checkpointer(
+    config: RunConfig, run: TrackedRun, file: CheckpointFile | None, console: Console
+) -> Checkpointer | None:
+    every = config.trainer.checkpoint_epochs
+    if file is None or every is None:
+        return None
+    return Checkpointer(file, every, name_run=lambda: run.run_id, warn=lambda text: console.print(text, style="yellow"))
 
 
 def _print_start(

@@ -20,6 +20,16 @@ class TrialObserver:
         self.keep_models = config.tracking.keep_models
         defer_alarm()
 
+    def on_resume(self, history: History) -> None:
+        """Reports the epochs of an earlier attempt, of which Optuna's trial, a new one, knows nothing."""
+        values: dict[int, float] = {}
+        for count, epoch in enumerate(history.epochs, start=1):
+            metrics = compute_metrics(History(history.epochs[:count]))
+            objective = self.trial.ticket.objectives[0]
+            if objective in metrics:
+                values[epoch.epoch] = metrics[objective]
+        self.trial.recall(values)
+
     def on_step(self, step: Step) -> None:
         """Ends a training whose time is up between two steps, where that does no harm.
 

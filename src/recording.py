@@ -37,16 +37,23 @@ MODEL_FOLDER = "model"
 class EpochTracker:
     """Logs every epoch to a run; a `TrainingObserver`."""
 
-    def __init__(self, run: TrackedRun) -> None:
-        """Takes the run to log to."""
+    def __init__(self, run: TrackedRun, last_epoch: int = 0) -> None:
+        """Takes the run to log to, and the last epoch that it has already."""
         self.run = run
+        self.last_epoch = last_epoch
+
+    def on_resume(self, history: History) -> None:
+        """Logs those of the earlier epochs that the run does not have."""
+        for epoch in history.epochs:
+            self.on_epoch(epoch)
 
     def on_step(self, step: Step) -> None:
         """Logs nothing: a step is no measurement."""
 
     def on_epoch(self, epoch: EpochMetrics) -> None:
-        """Logs the epoch's metrics."""
-        self.run.log_metrics(epoch.metrics(), step=epoch.epoch)
+        """Logs the epoch's metrics, unless the run has them: of an epoch that ended after the last checkpoint."""
+        if epoch.epoch > self.last_epoch:
+            self.run.log_metrics(epoch.metrics(), step=epoch.epoch)
 
     def should_stop(self, history: History) -> bool:
         """Never asks for an end."""
@@ -113,12 +120,24 @@ def log_files(run: TrackedRun, paths: Iterable[Path]) -> None:
         run.log_artifact(path)
 
 
-def log_history(run: TrackedRun, history: History, dataset: ImageDataset, folder: Path, name: str) -> None:
-    """Logs the epochs as a table and as curves, the once-per-run metrics, and the diagnosis; nothing without epochs."""
+def log_history(
+    run: TrackedRun, history: History, dataset: ImageDataset, folder: Path, name: str, *, final: bool = True
+) -> None:
+    """Logs the epochs as a table and as curves, the once-per-run metrics, and the diagnosis; nothing without epochs.
+
+    Args:
+        run: The run.
+        history: Its epochs.
+        dataset: The images.
+        folder: Where to write files.
+        name: Name of the run.
+        final: Whether these are all: a metric cannot be taken back, and where validation loss has turned for good is
+            not known of a training that goes on.
+    """
     if not history:
         return
     metrics = compute_summary(history)
-    run.log_metrics(metrics)
+    run.log_metrics({key: value for key, value in metrics.items() if final or key != "overfit_epoch"})
     diagnosis = diagnose_training(history, dataset)
     run.set_tags({"fitgap.verdict": str(diagnosis.verdict), "fitgap.diagnosis": diagnosis.reason})
     path = folder / "history.csv"

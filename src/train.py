@@ -50,6 +50,7 @@ def main(config: DictConfig) -> object:
         observers=[observer] if observer else [],
         on_run=trial.attach_run if trial else None,
         wants_model=observer.wants_model if observer else None,
+        checkpoint=Path(trial.ticket.checkpoint) if trial and trial.ticket.checkpoint else None,
     )
 
 

@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
-from mlflow.entities import Run
-from mlflow.tracking import MlflowClient
-from rich.console import Console
 
 from src.analysis.overfitting import compute_metrics
 from src.config.run import RunConfig
-from src.experiment import RunResult, execute_run
 from src.history import EPOCH_METRICS, EpochMetrics, History
 from src.pruning import OBJECTIVE_METRICS, TrialObserver
 from src.runtime import begin_run
 from src.study.address import sqlite_url
-from src.study.outcome import Outcome
-from src.study.reporting import begin_trial, current_trial
+from src.study.reporting import begin_trial
 from src.study.storage import close_storage, open_storage
-from src.study.task import TrialTask
 from src.study.ticket import Ticket
 from src.training.progress import Step, TrainingObserver
 from tests.training.conftest import TINY
+from tests.trial_jobs import Ended, begin_job, execute_job, place_store
 
 Begin = Callable[..., Ticket]
 
 # MLflow's own, while it is imported to save a model.
 pytestmark = pytest.mark.filterwarnings("ignore:.*type hint:UserWarning")
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What is left of a training: what it told its parent, its run, the run's files and models, and what it said."""
-
-    outcome: Outcome
-    run: Run
-    artifacts: set[str]
-    models: list[Any]
-    said: str
 
 
 @pytest.fixture(autouse=True)
@@ -69,60 +50,15 @@ def study(tmp_path: Path) -> Iterator[optuna.Study]:
 @pytest.fixture
 def begin(study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begin:
     """Makes this process the job of a new trial of the study, which the median prunes from the first epoch on."""
-
-    def start(**changes: Any) -> Ticket:
-        trial = study._storage.create_new_trial(study._study_id)
-        values = {
-            "storage": sqlite_url(tmp_path / "optuna.db"),
-            "study_name": "study",
-            "trial_id": trial,
-            "number": 3,
-            "objectives": ("best_val_accuracy",),
-            "pruner": "median",
-            "pruner_kwargs": {"n_startup_trials": 1, "n_warmup_steps": 0},
-            "reports": True,
-            "timeout_seconds": None,
-            "outcome": str(tmp_path / "outcome.json"),
-            "heartbeat_seconds": 10,
-        }
-        ticket = Ticket(**{**values, **changes})
-        ticket.write(tmp_path / "trial.json")
-        monkeypatch.setenv("FITGAP_TRIAL", str(tmp_path / "trial.json"))
-        return ticket
-
-    return start
+    return lambda **changes: begin_job(study, tmp_path, monkeypatch, **changes)
 
 
 @pytest.fixture
 def train(compose_run: Callable[..., RunConfig], tmp_path: Path) -> Callable[..., Ended]:
     """Runs a tiny training as the trial of this process, as `src.train` does."""
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    said = io.StringIO()
 
     def execute(*overrides: str, observers: Sequence[TrainingObserver] = ()) -> Ended:
-        config = compose_run(*TINY, f"tracking.uri={uri}", *overrides)
-
-        def task_function(given: RunConfig) -> RunResult:
-            trial = current_trial()
-            assert trial is not None
-            observer = TrialObserver(trial, given)
-            return execute_run(
-                given,
-                tmp_path,
-                name="tiny",
-                console=Console(file=said, width=140),
-                observers=[observer, *observers],
-                on_run=trial.attach_run,
-                wants_model=observer.wants_model,
-            )
-
-        outcome = Outcome.from_dict(TrialTask(task_function)(config))
-        client = MlflowClient(uri)
-        assert outcome.run_id is not None
-        artifacts = {artifact.path for artifact in client.list_artifacts(outcome.run_id)}
-        run = client.get_run(outcome.run_id)
-        models = list(client.search_logged_models([run.info.experiment_id]))
-        return Ended(outcome, run, artifacts, models, said.getvalue())
+        return execute_job(compose_run(*TINY, *place_store(tmp_path), *overrides), tmp_path, observers)
 
     return execute
 

@@ -112,7 +112,7 @@ def order_records(records: Sequence[RunRecord], objectives: Objectives) -> list[
     """Returns all trials that were not begun again: those that `rank_records` ranks, then the others by number."""
     ranking = rank_records(records, objectives)
     ranked = {record.run_id for record in ranking}
-    rest = [record for record in records if record.run_id not in ranked and RETRIED_TAG not in record.tags]
+    rest = [record for record in records if record.run_id not in ranked and not _is_retried(record)]
     return [*ranking, *sorted(rest, key=lambda record: (_arm(record), _number(record)))]
 
 
@@ -150,10 +150,15 @@ def _count(records: Sequence[RunRecord]) -> Tally:
         state = record.tags.get("fitgap.state", "running")
         if state in (COMPLETE, PRUNED, "running"):
             counts[state] += 1
-        elif state != INTERRUPTED and RETRIED_TAG not in record.tags:
+        elif state != INTERRUPTED and not _is_retried(record):
             # What the user interrupted is always begun again.
             counts["failed"] += 1
     return Tally(**counts)
+
+
+def _is_retried(record: RunRecord) -> bool:
+    # A run that was gone on with after all is a trial again.
+    return record.tags.get(RETRIED_TAG) == "true"
 
 
 def _arm(record: RunRecord) -> str:

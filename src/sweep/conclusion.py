@@ -151,7 +151,7 @@ class _Ending:
             # By their numbers: of a trial that was lost, the study may know the run of one of its seeds alone.
             for record in load_children(self.store, self.parent.run_id, histories=False):
                 place = (record.tags.get("fitgap.arm", ""), record.tags.get("fitgap.trial_number", ""))
-                if place in repeated and RETRIED_TAG not in record.tags:
+                if place in repeated and record.tags.get(RETRIED_TAG) != "true":
                     add_to_run(self.store, record.run_id, tags={RETRIED_TAG: "true"})
 
     def begin_measuring(self) -> None:

@@ -52,6 +52,15 @@ def find_or_create_run(client: MlflowClient, experiment_id: str, record: Mapping
         record: The journal's record, with `name`, `tags` and `start_time`.
         journal_id: The run's provisional id.
     """
+    run_id = find_created_run(client, experiment_id, journal_id)
+    if run_id is not None:
+        return run_id
+    run = client.create_run(experiment_id, record["start_time"], record["tags"], record["name"])
+    return str(run.info.run_id)
+
+
+def find_created_run(client: MlflowClient, experiment_id: str, journal_id: str) -> str | None:
+    """Returns the store's id of a run that began with a provisional one; None where the store does not have it yet."""
     found = client.search_runs(
         [experiment_id],
         filter_string=f"tags.`{JOURNAL_TAG}` = '{journal_id}'",
@@ -59,8 +68,7 @@ def find_or_create_run(client: MlflowClient, experiment_id: str, record: Mapping
         run_view_type=ViewType.ALL,
         max_results=1,
     )
-    run = found[0] if found else client.create_run(experiment_id, record["start_time"], record["tags"], record["name"])
-    return str(run.info.run_id)
+    return str(found[0].info.run_id) if found else None
 
 
 def is_away(error: Exception) -> bool:

@@ -14,7 +14,14 @@ from src.errors import TrackingError
 from src.tracking.address import check_reachable, short_reason, show_uri
 from src.tracking.batch import MAX_METRICS, MAX_PARAMS
 from src.tracking.courier import Courier
-from src.tracking.creation import JOURNAL_TAG, PROVISIONAL, create_run, is_away, make_provisional_id
+from src.tracking.creation import (
+    JOURNAL_TAG,
+    PROVISIONAL,
+    create_run,
+    find_created_run,
+    is_away,
+    make_provisional_id,
+)
 from src.tracking.deliveries import leave_to
 from src.tracking.delivery import Delivery
 from src.tracking.journal import Journal
@@ -75,6 +82,22 @@ class TrackedRun:
         """Sets tags, replacing earlier values; one beyond MLflow's 8000 characters is shortened and says so."""
         values = {key: shorten(str(value), MAX_TAG_LENGTH) for key, value in tags.items()}
         self._log_values("tags", values, MAX_PARAMS)
+
+    def find_last_step(self, key: str) -> int:
+        """Returns the highest step of a metric that was logged, delivered or not; 0 where there is none.
+
+        Raises:
+            TrackingError: The store does not answer.
+        """
+        # The journal first: what is delivered in between is then seen twice rather than not at all.
+        waiting = self._journal.pending(self._journal.count())
+        steps = [record["step"] for record in waiting if record["kind"] == "metrics" and key in record["values"]]
+        check_reachable(self.store.uri)
+        try:
+            points = connect(self.store.uri).get_metric_history(self.run_id, key)
+        except Exception as error:
+            raise _cannot(f"read {key} of run {self.run_id}", self.store, error) from error
+        return max([*steps, *(int(point.step) for point in points)], default=0)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Logs a file as it is now; it may change or vanish afterwards.
@@ -247,14 +270,22 @@ def _start_deferred(
 def resume_run(store: Store, run_id: str) -> TrackedRun:
     """Attaches to an existing run, takes over what a dead process has left of it, and opens it again if it has ended.
 
-    For sweepers: a sweep that goes on in another process, after an interrupt or a crash, keeps its parent run.
+    A sweep that goes on in another process, after an interrupt or a crash, keeps its parent run, and a training that
+    goes on from a checkpoint its own.
+
+    Args:
+        store: Where it is recorded.
+        run_id: Its id, which may be the provisional one that it began with.
 
     Raises:
         TrackingError: The store does not answer, or does not have the run.
     """
     check_reachable(store.uri)
     try:
-        info = connect(store.uri).get_run(run_id).info
+        client = connect(store.uri)
+        if run_id.startswith(PROVISIONAL):
+            run_id = find_created_run(client, store.experiment_id, run_id) or run_id
+        info = client.get_run(run_id).info
     except Exception as error:
         raise _cannot(f"resume run {run_id}", store, error) from error
     if info.lifecycle_stage == LifecycleStage.DELETED:
