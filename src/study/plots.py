@@ -25,16 +25,21 @@ from src.study.objective import Objectives
 _log = logging.getLogger(__name__)
 
 
-def draw_plots(study: optuna.Study, objectives: Objectives, folder: Path) -> list[Path]:
+def draw_plots(
+    study: optuna.Study, objectives: Objectives, folder: Path, wants_end: Callable[[], bool] = lambda: False
+) -> list[Path]:
     """Draws all pictures of a study that there are enough trials for, and returns their files.
 
-    A picture that Optuna cannot draw all the same is left out, and the log says why.
+    A picture that Optuna cannot draw all the same is left out, and the log says why. Those that are left are not drawn
+    once `wants_end` says so.
 
     Raises:
         StorageError: A file cannot be written.
     """
     paths = []
     for draw in StudyPictures(study, objectives, folder).choose():
+        if wants_end():
+            break
         try:
             paths.append(draw())
         except StorageError:

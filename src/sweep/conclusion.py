@@ -25,6 +25,7 @@ from src.sweep.measuring import begin_measuring, end_measuring, list_overrides
 from src.sweep.models import ModelKeeper
 from src.sweep.plan import Search
 from src.sweep.program import repeat_command
+from src.sweep.signals import Interruption
 from src.sweep.trials_table import write_trials
 from src.sweep.values import describe_values
 from src.sweep.winner import CONFIG_NAME, winner_command, write_winner
@@ -60,10 +61,12 @@ def conclude_search(
     state: str,
     reason: str,
     found: Sequence[Sequence[str]] = (),
+    interruption: Interruption | None = None,
 ) -> Conclusion:
     """Records what came out of a search, ends its parent run, and tells people.
 
-    Whatever fails on the way is said, and hides neither the rest nor why the search ended.
+    Whatever fails on the way is said, and hides neither the rest nor why the search ended. A signal ends the wait for
+    test scores, and leaves out what else takes long; there is a report all the same.
 
     Args:
         search: The search.
@@ -73,8 +76,9 @@ def conclude_search(
         state: `complete`, `interrupted` or `failed`.
         reason: Why it ended, in words; may be empty.
         found: For each arm the overrides that its trials got because of what was found.
+        interruption: Who listens for signals; None where they raise as they always do.
     """
-    ending = _Ending(search, store, parent, studies, found)
+    ending = _Ending(search, store, parent, studies, found, interruption or Interruption())
     try:
         ending.read_trials()
         if state == COMPLETE:
@@ -82,12 +86,10 @@ def conclude_search(
         ending.warn_of_borders()
         ending.write_files()
         ending.draw()
-        impatient = ending.end_measuring()
+        ending.end_measuring()
         ending.compare()
         ending.discard_models()
         ending.tell(state, reason)
-        if impatient is not None:
-            raise impatient
     finally:
         if reason:
             parent.set_tags({"fitgap.reason": reason})
@@ -105,11 +107,13 @@ class _Ending:
         parent: TrackedRun,
         studies: Sequence[ArmStudy],
         found: Sequence[Sequence[str]],
+        interruption: Interruption,
     ) -> None:
         self.search = search
         self.store = store
         self.parent = parent
         self.arms = list(zip(search.arms, studies, found or [()] * len(search.arms), strict=True))
+        self.interruption = interruption
         self.finale = Finale(search.console, store, parent)
         self.trials: dict[str, list[TrialView]] = {}
         self.best: dict[str, TrialView] = {}
@@ -160,30 +164,29 @@ class _Ending:
             view = self.best.get(arm.name)
             if view is None or view.run_id is None:
                 continue
-            with self.finale.attempt(f"No test score of {arm.name}"):
-                self.measurements[arm.name] = begin_measuring(self.search, self.store, arm, view, found)
+            try:
+                # Some launchers have it done here and now.
+                with self.finale.attempt(f"No test score of {arm.name}"), self.interruption.giving_way():
+                    self.measurements[arm.name] = begin_measuring(self.search, self.store, arm, view, found)
+            except KeyboardInterrupt:
+                break
 
-    def end_measuring(self) -> KeyboardInterrupt | None:
-        """Waits for the measurements on the test images, and records them with the trials and the search.
-
-        Returns:
-            Ctrl-C, where that ended the wait; the report can do without these scores.
-        """
-        impatient = None
+    def end_measuring(self) -> None:
+        """Waits for the measurements on the test images, and records them with the trials and the search."""
         for arm, measurements in self.measurements.items():
             try:
                 with self.finale.attempt(f"No test score of {arm}"):
-                    self.test[arm] = end_measuring(measurements)
+                    with self.interruption.giving_way():
+                        self.test[arm] = end_measuring(measurements)
                     run_id = self.best[arm].run_id
                     assert run_id is not None
                     add_to_run(self.store, run_id, metrics=self.test[arm])
-            except KeyboardInterrupt as interrupt:
-                self.search.console.print("Interrupted: not all test scores were waited for.", style="yellow")
-                impatient = interrupt
+            except KeyboardInterrupt:
+                # The processes that measure would be waited for.
+                self.search.launching.stop()
                 break
         if self.best_arm is not None and self.measurements:
             self.parent.log_metrics(self.test.get(self.best_arm.name, {}))
-        return impatient
 
     def warn_of_borders(self) -> None:
         """Finds best values at a border, and adds them to the warnings that the parent run has."""
@@ -249,14 +252,22 @@ class _Ending:
     def draw(self) -> None:
         """Draws Optuna's pictures of each study, in a folder per arm."""
         for arm, study, _ in self.arms:
+            if self.interruption.impatient:
+                return
             folder = f"plots/{_name_folder(arm.name)}" if len(self.arms) > 1 else "plots"
             with self.finale.attempt(f"There are not all plots of {arm.name}"):
-                for path in draw_plots(study.study, self.search.objectives, self.search.folder / folder):
+                place = self.search.folder / folder
+                for path in draw_plots(study.study, self.search.objectives, place, self._is_impatient):
                     self.parent.log_artifact(path, folder)
+
+    def _is_impatient(self) -> bool:
+        return self.interruption.impatient
 
     def discard_models(self) -> None:
         """Deletes the models of all trials but the best few of each arm."""
         nested, tracking = bool(self.search.settings.seeds), self.search.arms[0].checked.tracking
+        if self.interruption.impatient:
+            return
         keeper = ModelKeeper(self.store, self.search.objectives, tracking, nested=nested)
         for _, study, _ in self.arms:
             with self.finale.attempt("Not all models of worse trials are deleted"):
@@ -269,6 +280,13 @@ class _Ending:
             console.print(warning, style="yellow")
         if state == COMPLETE and reason != _DONE:
             console.print(f"Ended before all trials: {reason}", style="yellow")
+        if state == COMPLETE and self.interruption.impatient:
+            console.print(
+                "Interrupted while this was put together: test scores and plots may be missing. The same command adds "
+                f"them: {repeat_command()}",
+                style="yellow",
+                soft_wrap=True,
+            )
         facts: list[tuple[str, str]] = []
         if self.best_arm is not None:
             scores = self.test.get(self.best_arm.name, {})

@@ -88,12 +88,13 @@ def _execute(search: Search, opened: _Opened, parent: Parent, room: Room) -> Con
     interruption, found = Interruption(), opened.preparation.overrides
     state, reason = "failed", ""
     conclusion: Conclusion | None = None
-    try:
-        _print_start(search, opened, parent)
-        loop = _build_loop(search, opened, parent, room, interruption)
-        if not search.launching.inline:
-            threading.Thread(target=_prepare_conclusion, args=(search,), name="fitgap-imports", daemon=True).start()
-        with interruption.listen(inline=search.launching.inline):
+    # To the very end: who shuts the machine down while the search is reported on must not find its books open.
+    with interruption.listen(inline=search.launching.inline):
+        try:
+            _print_start(search, opened, parent)
+            loop = _build_loop(search, opened, parent, room, interruption)
+            if not search.launching.inline:
+                threading.Thread(target=_prepare_conclusion, args=(search,), name="fitgap-imports", daemon=True).start()
             reason = loop.run()
             if parent.run is None:
                 parent = take_over(search, opened.store, parent)
@@ -104,18 +105,21 @@ def _execute(search: Search, opened: _Opened, parent: Parent, room: Room) -> Con
                 state = "complete"
                 if parent.run is not None:
                     repeat_winner(search, opened.studies, found, loop.runner, parent.run, interruption, loop.budget)
-        if interruption.requests:
-            state, reason = "interrupted", "interrupted"
-    except KeyboardInterrupt:
-        state = "interrupted"
-        raise
-    finally:
-        if parent.run is None:
-            search.console.print("The process that leads this search will report on it.", style="dim")
-        else:
-            from src.sweep.conclusion import conclude_search
+            if interruption.requests:
+                state, reason = "interrupted", "interrupted"
+        except KeyboardInterrupt:
+            state = "interrupted"
+            raise
+        finally:
+            interruption.settle()
+            if parent.run is None:
+                search.console.print("The process that leads this search will report on it.", style="dim")
+            else:
+                from src.sweep.conclusion import conclude_search
 
-            conclusion = conclude_search(search, opened.store, parent.run, opened.studies, state, reason, found)
+                conclusion = conclude_search(
+                    search, opened.store, parent.run, opened.studies, state, reason, found, interruption
+                )
     interruption.pass_on()
     if loop.failure is not None:
         reasons = "".join(f"\n  {text}" for text in loop.failures.reasons[-5:])

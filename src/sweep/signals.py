@@ -18,11 +18,16 @@ class Interruption:
 
     Attributes:
         requests: 0 not at all, 1 after the running trials, 2 at once.
+        impatient: Whether somebody has asked, or asked once more, since the last trial ended.
     """
 
     def __init__(self) -> None:
         """Nobody has asked yet."""
         self.requests = 0
+        self.impatient = False
+        self._inline = False
+        self._settled = False
+        self._gives_way = False
         self._last: tuple[int, Any] | None = None
         self._previous: dict[int, Any] = {}
 
@@ -36,8 +41,9 @@ class Interruption:
         """Counts signals for the time of the block; afterwards they do again what they did before.
 
         Args:
-            inline: Whether trials run in this thread: only an exception can end one of them.
+            inline: Whether trials run in this thread: only an exception can end one of them, until `settle`.
         """
+        self._inline = inline
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -46,7 +52,8 @@ class Interruption:
             # A batch system or a shutdown that asks does not ask twice, and does not wait for hours.
             self.requests = AT_ONCE if number == signal.SIGTERM else self.requests + 1
             self._last = (number, frame)
-            if inline and self.at_once:
+            self.impatient = self._settled
+            if self._gives_way or (self._inline and self.at_once and not self._settled):
                 raise KeyboardInterrupt
 
         for caught in (signal.SIGINT, signal.SIGTERM):
@@ -56,6 +63,25 @@ class Interruption:
         finally:
             for number, handler in self._previous.items():
                 signal.signal(number, handler)
+
+    def settle(self) -> None:
+        """Says that no trial runs any more: what is left is done to its end, and no signal raises anything."""
+        self._settled = True
+
+    @contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """Lets a signal end the block at once: it takes long, changes nothing, and can be done without.
+
+        Raises:
+            KeyboardInterrupt: There was a signal, within the block or since `settle`.
+        """
+        self._gives_way = True
+        try:
+            if self.impatient:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._gives_way = False
 
     def pass_on(self) -> None:
         """Does with the last signal what would have been done with it before; nothing if there was none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from src.comparison.charts import arrange_charts
@@ -15,6 +16,7 @@ from src.sweep.finale import Finale
 from src.sweep.folder import make_folder
 from src.sweep.plan import Sweep
 from src.sweep.room import survey_room
+from src.sweep.signals import Interruption
 from src.tracking.facts import describe_environment
 from src.tracking.outbox import await_outbox
 from src.tracking.reconciliation import reconcile
@@ -70,23 +72,33 @@ def execute_sweep(sweep: Sweep) -> Comparison | None:
 def close_sweep(
     sweep: Sweep, store: Store, parent: TrackedRun, warnings: Sequence[str], state: str
 ) -> Comparison | None:
-    """Compares what there is, ends the parent run, and says where to look; without a store it says what to do later."""
-    finale = Finale(sweep.console, store, parent)
+    """Compares what there is, ends the parent run, and says where to look; without a store it says what to do later.
+
+    A signal meanwhile costs the test score and no more.
+
+    Raises:
+        KeyboardInterrupt: There was one; all else is done.
+    """
+    finale, interruption = Finale(sweep.console, store, parent), Interruption()
     comparison = None
-    # Cells end before the store has all of them.
-    await_outbox(store.outbox, _DELIVERY_SECONDS, uri=store.uri)
-    try:
-        with finale.attempt("No comparison yet"):
-            subject = Subject(parent.name, sweep.question, axes=list(sweep.axes), warnings=warnings)
-            report = build_report(store, parent.run_id, sweep.folder, subject)
-            record_report(parent, report)
-            comparison = report.comparison
-            print_comparison(sweep.console, comparison)
-        if comparison is not None:
-            with finale.attempt("The comparison is not complete"):
-                settle_models(sweep, store, parent, comparison, measure=state == "complete")
-    finally:
-        finale.end(state)
+    with interruption.listen(inline=False):
+        interruption.settle()
+        # Cells end before the store has all of them.
+        await_outbox(store.outbox, _DELIVERY_SECONDS, uri=store.uri)
+        try:
+            with finale.attempt("No comparison yet"):
+                subject = Subject(parent.name, sweep.question, axes=list(sweep.axes), warnings=warnings)
+                report = build_report(store, parent.run_id, sweep.folder, subject)
+                record_report(parent, report)
+                comparison = report.comparison
+                print_comparison(sweep.console, comparison)
+            if comparison is not None:
+                with finale.attempt("The comparison is not complete"):
+                    measure = state == "complete"
+                    settle_models(sweep, store, parent, comparison, interruption, measure=measure)
+        finally:
+            finale.end(state)
+    interruption.pass_on()
     return comparison
 
 
@@ -108,8 +120,18 @@ def start_parent(store: Store, sweep: Sweep, warnings: Sequence[str]) -> Tracked
     return parent
 
 
-def settle_models(sweep: Sweep, store: Store, parent: TrackedRun, comparison: Comparison, *, measure: bool) -> None:
+def settle_models(
+    sweep: Sweep,
+    store: Store,
+    parent: TrackedRun,
+    comparison: Comparison,
+    interruption: Interruption,
+    *,
+    measure: bool,
+) -> None:
     """Deletes the models of runs far behind the best; with `measure`, measures the best on the test images first.
+
+    A signal ends the measurement.
 
     Raises:
         TrackingError: The store does not answer.
@@ -119,7 +141,9 @@ def settle_models(sweep: Sweep, store: Store, parent: TrackedRun, comparison: Co
         return
     if measure:
         # For the first time: a sweep that is not over could still choose by what it sees here.
-        metrics = sweep.application.measure_test(sweep.configs[int(best.values["trial_number"])], best.run_id)
+        metrics: dict[str, float] = {}
+        with contextlib.suppress(KeyboardInterrupt), interruption.giving_way():
+            metrics = sweep.application.measure_test(sweep.configs[int(best.values["trial_number"])], best.run_id)
         parent.log_metrics(metrics)
         add_to_run(store, best.run_id, metrics=metrics)
     discard_models(store, [row.run_id for row in comparison.ranking[tracking.keep_models :]])

@@ -75,6 +75,11 @@ def names(paths: list[Path]) -> set[str]:
 ALL = {"optimization_history", "param_importances", "slice", "intermediate_values", "parallel_coordinate"}
 
 
+def test_pictures_are_drawn_until_somebody_wants_an_end(tmp_path: Path) -> None:
+    answers = iter([False, False, True])
+    assert len(draw_plots(make_study(6), ACCURACY, tmp_path, lambda: next(answers))) == 2
+
+
 def test_a_study_with_one_objective_has_five_pictures(tmp_path: Path) -> None:
     study = make_study(6)
     add_trial(study, 6, state=TrialState.PRUNED, steps=2)
