@@ -54,6 +54,7 @@ ALLOWED = {
     "src.runtime": (),
     "src.whole_file": (),
     "src.occupancy": (),
+    "src.claims": ("src.errors",),
     "src.page": ("src.history", "src.analysis", "src.errors", "src.whole_file"),
 }
 

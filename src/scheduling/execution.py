@@ -12,11 +12,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from src.claims import CPU, ClaimBook
 from src.config.schedule import ScheduleConfig
 from src.errors import FitgapError
 from src.occupancy import claims_folder
 from src.scheduling.budget import keep_budget
-from src.scheduling.claims import CPU, ClaimBook
 from src.scheduling.goal import Goal, set_goal
 from src.scheduling.journal import Journal
 from src.scheduling.notice import send_notice

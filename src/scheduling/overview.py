@@ -9,10 +9,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from src.claims import ClaimBook
 from src.errors import FitgapError, ScheduleError
 from src.occupancy import claims_folder
 from src.scheduling.calendar import Calendar
-from src.scheduling.claims import ClaimBook
 from src.scheduling.journal import Journal
 from src.scheduling.places import sweep_folder
 from src.scheduling.sweep_file import ScheduledSweep, list_names, load_sweep

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from src.claims import Claim, ClaimBook
 from src.config.paths import PROJECT_ROOT
 from src.errors import ConfigError, ScheduleError
 from src.occupancy import claims_folder
 from src.scheduling import installation, machine, overview
-from src.scheduling.claims import Claim, ClaimBook
 from src.scheduling.doctor import print_examination
 from src.scheduling.journal import Journal
 from src.scheduling.machine import examine_folder, examine_machine

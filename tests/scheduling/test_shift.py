@@ -18,10 +18,10 @@ import pytest
 from filelock import FileLock
 from rich.console import Console
 
+from src.claims import Claim, ClaimBook
 from src.errors import ConfigError, StudyError
 from src.occupancy import claims_folder
 from src.scheduling import execution, sweep_file
-from src.scheduling.claims import Claim, ClaimBook
 from src.scheduling.execution import run_shift
 from src.scheduling.journal import Journal
 from src.scheduling.places import sweep_folder

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from src.claims import CPU, Claim, ClaimBook, HeldClaim
 from src.config.paths import PROJECT_ROOT
-from src.scheduling.claims import CPU, Claim, ClaimBook, HeldClaim
 
 GPUS = ["0", "1", "2"]
 
@@ -24,7 +24,7 @@ Starter = Callable[..., "subprocess.Popen[str]"]
 HOLDER = """
 import subprocess, sys
 from pathlib import Path
-from src.scheduling.claims import Claim, ClaimBook
+from src.claims import Claim, ClaimBook
 book = ClaimBook(Path(sys.argv[1]))
 held = book.place(Claim("theirs", "/there", None))
 assert book.grant(held, [], "2026-11-27T06:30:00+01:00") == []
