@@ -1,4 +1,4 @@
-"""Claims on GPUs: which scheduled sweep has which, which wait for them, and whose turn it is.
+"""Claims on GPUs: which sweep has which, which scheduled ones wait for them, and whose turn it is.
 
 Each claim is a file that its process holds a lock on, and says what it claims. The lock ends with the last process that
 has the file open, however that comes about: a claim whose file nobody locks any more counts for nothing, and whoever
@@ -45,6 +45,7 @@ class Claim:
         ticket: What tells it from every other, and orders those of one priority.
         pid: Its process.
         host: Its machine.
+        by_hand: Whether somebody has started it, who may have several share a GPU.
     """
 
     sweep: str
@@ -58,9 +59,12 @@ class Claim:
     ticket: int = 0
     pid: int = 0
     host: str = ""
+    by_hand: bool = False
 
     def overlaps(self, other: Claim) -> bool:
-        """Whether both cannot run at the same time: they share a device, or are the same sweep."""
+        """Whether both cannot run at a time: they share a device or are the same sweep, and one is scheduled."""
+        if self.by_hand and other.by_hand:
+            return False
         if (self.sweep, self.root) == (other.sweep, other.root) or self.devices is None or other.devices is None:
             return True
         return bool(set(self.devices) & set(other.devices))
@@ -200,6 +204,12 @@ class ClaimBook:
         """Returns all living claims but this one."""
         return [claim for claim in self.read() if claim.ticket != held.claim.ticket]
 
+    def has_inherited(self) -> bool:
+        """Returns whether this process has a claim that the one which has started it holds."""
+        opened = {_identify(int(path.name)) for path in Path("/dev/fd").iterdir()} - {None}
+        with self._alone():
+            return any(_identify(path) in opened for path in self.folder.glob("*.json"))
+
     def release(self, held: HeldClaim) -> None:
         """Takes a claim back; a process that has inherited it keeps it until it ends."""
         with self._alone():
@@ -214,6 +224,15 @@ class ClaimBook:
     def _read(self) -> list[Claim]:
         claims = [claim for path in self.folder.glob("*.json") if (claim := _look(path)) is not None]
         return sorted(claims, key=lambda claim: (not claim.running, _turn(claim)))
+
+
+def _identify(file: int | Path) -> tuple[int, int] | None:
+    """Returns what tells an open file, or one at a path, from all others; None where it is gone."""
+    try:
+        status = os.fstat(file) if isinstance(file, int) else file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _look(path: Path) -> Claim | None:

@@ -131,6 +131,29 @@ def test_sweeps_on_different_gpus_run_side_by_side_and_all_gpus_are_in_everybody
     assert {claim.sweep for claim in book.grant(other_cpu, GPUS, None)} == {cpu.claim.sweep, everything.claim.sweep}
 
 
+def test_sweeps_by_hand_share_a_gpu_and_are_in_the_way_of_scheduled_ones_and_these_in_theirs(book: ClaimBook) -> None:
+    mine, other = (book.place(Claim("train by hand", "/here", ("0",), by_hand=True)) for _ in range(2))
+    scheduled, elsewhere = place(book, "0"), place(book, "1")
+    assert book.grant(mine, GPUS, None) == []
+    assert book.grant(other, GPUS, None) == []
+    assert book.grant(elsewhere, GPUS, None) == []
+    assert [claim.ticket for claim in book.grant(scheduled, GPUS, None)] == [mine.claim.ticket, other.claim.ticket]
+    late = book.place(Claim("train by hand", "/here", ("0", "1"), by_hand=True))
+    assert {claim.sweep for claim in book.grant(late, GPUS, None)} == {scheduled.claim.sweep, elsewhere.claim.sweep}
+
+
+def test_only_what_another_process_has_handed_on_is_inherited(book: ClaimBook, start: Starter) -> None:
+    start()
+    assert not book.has_inherited()
+    mine = place(book)
+    code = f"from src.claims import *; print(ClaimBook(Path({str(book.folder)!r})).has_inherited())"
+    for handed, answer in [((), "False"), ((mine.descriptor,), "True")]:
+        process = subprocess.run(
+            [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, pass_fds=handed, check=True
+        )
+        assert process.stdout == f"{answer}\n"
+
+
 def test_of_those_that_wait_the_highest_priority_goes_first_then_who_came_first(book: ClaimBook) -> None:
     running = place(book)
     assert book.grant(running, GPUS, None) == []

@@ -36,7 +36,7 @@ def find_caches(root: Path, keep: str = "") -> Iterator[Holding]:
     opened = find_openers([root]) if root.exists() else {}
     claimants = list(find_claimants().values())
     if claimants:
-        keep = keep or f"a scheduled sweep runs or waits, process {claimants[0]}"
+        keep = keep or f"a sweep runs or waits, process {claimants[0]}"
     for kind, path in _list_entries(root):
         process = _find_opener(opened, path)
         reason = keep or (f"process {process} uses it" if process is not None else "")

@@ -36,4 +36,4 @@ def _find_scheduled(places: Places) -> Iterator[str]:
             yield f"process {process} has the claim {path}"
             continue
         if places.database.resolve().is_relative_to(root.resolve()):
-            yield f"a scheduled sweep runs or waits, process {process}"
+            yield f"a sweep runs or waits, process {process}"

@@ -58,7 +58,7 @@ def print_status(console: Console) -> None:
     """Prints which sweeps have which GPUs, and which wait, in the order of their turn."""
     claims = ClaimBook(claims_folder()).read()
     if not claims:
-        console.print("No scheduled sweep runs or waits.")
+        console.print("No scheduled sweep runs or waits, and no other has GPUs.")
         return
     rows = [
         (

@@ -24,6 +24,7 @@ from src.sweep.application import Application, find_application, sweepable
 from src.sweep.arms import Arm, build_arms
 from src.sweep.checking import check_cells
 from src.sweep.foreign import ForeignApplication
+from src.sweep.gpus import hold_gpus
 from src.sweep.launching import Launching, fit_launcher, keep_in_process, open_launching
 from src.sweep.plan import Search
 from src.sweep.request import Request, read_request
@@ -93,24 +94,25 @@ def is_search(request: Request, settings: SweeperConfig) -> bool:
 def _run_grid(command: _Command) -> Any:
     cells = command.request.cells
     configs = check_cells(cells, command.compose, command.application)
-    launcher = command.make_launcher(command.task_function, keep_in_process(command.config))
+    config = keep_in_process(command.config)
+    launcher = command.make_launcher(command.task_function, config)
 
     # MLflow and matplotlib take a second to import: not before the cells have been found right.
     from src.sweep.plan import Sweep
     from src.sweep.sweep import execute_sweep
 
-    return execute_sweep(
-        Sweep(
-            cells=cells,
-            axes=command.request.axes,
-            configs=configs,
-            launch=lambda overrides, number: launcher.launch([list(overrides)], initial_job_idx=number)[0],
-            application=command.application,
-            folder=Path(command.config.hydra.sweep.dir),
-            settings=command.settings,
-            console=open_console(),
-        )
+    sweep = Sweep(
+        cells=cells,
+        axes=command.request.axes,
+        configs=configs,
+        launch=lambda overrides, number: launcher.launch([list(overrides)], initial_job_idx=number)[0],
+        application=command.application,
+        folder=Path(config.hydra.sweep.dir),
+        settings=command.settings,
+        console=open_console(),
     )
+    with hold_gpus(config, command.settings):
+        return execute_sweep(sweep)
 
 
 def _run_search(command: _Command) -> Any:
@@ -122,10 +124,12 @@ def _run_search(command: _Command) -> Any:
     task_function = sweepable(command.application)(TrialTask(command.task_function))
     launching = open_launching(command.make_launcher(task_function, config), config, settings.n_jobs)
     try:
-        if not settings.dry_run:
+        if settings.dry_run:
+            return _check_and_execute(command, objectives, launching)
+        with hold_gpus(config, settings):
             # Of all that comes before the first trial, what its process imports takes longest.
             launching.start()
-        return _check_and_execute(command, objectives, launching)
+            return _check_and_execute(command, objectives, launching)
     finally:
         launching.close()
 

@@ -12,11 +12,15 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from src.workers.gpus import find_gpus
+
 #: Our own launcher's class; compared by name, since Hydra imports plugins in its own way.
 _LOCAL = "FitgapLauncher"
 #: Hydra's own launcher, which runs jobs in this process.
 _INLINE = "BasicLauncher"
 _JOBLIB = "JoblibLauncher"
+#: Submitit's launcher for this machine; its others hand jobs to a cluster.
+_SUBMITIT_LOCAL = "LocalLauncher"
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,27 @@ def fit_launcher(config: DictConfig, n_jobs: Any) -> None:
         return
     with open_dict(conf):
         conf.n_jobs = n_jobs
+
+
+def find_used_gpus(config: DictConfig) -> list[str]:
+    """Returns the GPUs of this machine that the jobs of a launcher use.
+
+    Raises:
+        ConfigError: There are not so many GPUs, or what is asked for are none.
+    """
+    conf = config.hydra.launcher
+    if _is(conf, _LOCAL):
+        asked = OmegaConf.to_container(conf, resolve=True)
+        assert isinstance(asked, dict)
+        # Of more GPUs than jobs the first are used.
+        return find_gpus(asked["gpus"])[: None if asked["n_jobs"] == "auto" else asked["n_jobs"]]
+    # All others leave it to TensorFlow, which takes what it sees; on a cluster that is none of this machine's.
+    return find_gpus("auto") if _is(conf, _INLINE, _JOBLIB, _SUBMITIT_LOCAL) else []
+
+
+def can_choose_gpus(config: DictConfig) -> bool:
+    """Returns whether a launcher is told by `hydra.launcher.gpus` which GPUs its jobs use."""
+    return _is(config.hydra.launcher, _LOCAL)
 
 
 def open_launching(launcher: Launcher, config: DictConfig, n_jobs: Any) -> Launching:

@@ -239,7 +239,7 @@ def test_no_cache_is_deleted_while_a_scheduled_sweep_has_a_claim_wherever_the_ca
     program = "import sys, time\nfile = open(sys.argv[1], 'w')\nopen(sys.argv[2], 'w').close()\ntime.sleep(600)"
     process = start(program, str(claims / "1-1.json"), str(tmp_path / "claimed"))
     wait_until(lambda: (tmp_path / "claimed").exists(), "the claim is placed")
-    with pytest.raises(StorageError, match=f"a scheduled sweep runs or waits, process {process.pid}"):
+    with pytest.raises(StorageError, match=f"a sweep runs or waits, process {process.pid}"):
         disk.clean(0)
     assert entry.exists()
 

@@ -194,7 +194,7 @@ def test_a_scheduled_sweep_that_waits_uses_the_stores_of_its_checkout(
     program = "import sys, time; file = open(sys.argv[1]); open(sys.argv[2], 'w').close(); time.sleep(600)"
     process = start("-c", program, str(claims / "1-1.json"), str(tmp_path / "claimed"))
     wait_until(lambda: (tmp_path / "claimed").exists(), "the claim is placed")
-    said = [f"a scheduled sweep runs or waits, process {process.pid}"] if refused else []
+    said = [f"a sweep runs or waits, process {process.pid}"] if refused else []
     assert find_users(places) == said
 
 

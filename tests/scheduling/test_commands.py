@@ -104,7 +104,7 @@ def test_the_list_shows_when_each_starts_and_what_came_of_it(
 
 def test_the_status_shows_who_has_what_and_who_waits(console: Console) -> None:
     overview.print_status(console)
-    assert printed(console) == "No scheduled sweep runs or waits."
+    assert printed(console) == "No scheduled sweep runs or waits, and no other has GPUs."
     book = ClaimBook(claims_folder())
     running = book.place(Claim("one", "/a", None))
     book.grant(running, [], "2026-11-27T06:30:00+01:00")

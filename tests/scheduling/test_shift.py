@@ -403,6 +403,16 @@ def test_the_shipped_sweep_runs_is_recorded_and_tells(box: Box) -> None:
     assert shift.parent_run_id in Path(shift.log or "").read_text()
 
 
+def test_the_search_of_a_shift_does_not_mind_its_own_claim(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    # No GPU is there, and TensorFlow does without.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    process = box.start("trainer.epochs=1", "hydra.sweeper.n_trials=1", "schedule.gpus=1")
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    (shift,) = journal()
+    assert (shift.state, shift.gpus) == ("complete", "0")
+
+
 def test_a_sweep_that_waits_says_for_whom_and_leaves_no_claim_when_it_is_told_to_end(taken: Claim, box: Box) -> None:
     process = box.start()
     assert process.stdout is not None
