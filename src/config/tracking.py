@@ -16,7 +16,8 @@ class TrackingConfig:
         experiment: MLflow experiment under which the run appears.
         run_name: Name of the run; null makes one from what distinguishes it.
         log_model: Whether the trained model is kept with the run.
-        keep_models: Runs of a sweep that keep their model, the best ones; the models of the others are deleted.
+        keep_models: Runs of a sweep that keep their model, the best ones, and those registered in MLflow; the others'
+            models are deleted.
         system_metrics: Whether MLflow samples processor, memory and GPU use during the run.
         tags: Further tags for the run.
         kind: What the run is, its tag `fitgap.kind`; set by the sweeper where it is no trial.

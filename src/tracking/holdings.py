@@ -14,6 +14,7 @@ from src.errors import TrackingError
 from src.tracking.address import locate_outbox, short_reason, show_uri
 from src.tracking.logged_model import MODEL_NAME
 from src.tracking.records import RunRecord, load_all
+from src.tracking.registry import is_registered, list_registered
 from src.tracking.store import Store, connect
 
 _PAGE = 100
@@ -64,7 +65,7 @@ def load_models(uri: str, root: Path = PROJECT_ROOT) -> Iterator[ExperimentModel
     client = connect(uri)
     try:
         experiments = list(client.search_experiments())
-        registered = _list_registered(client)
+        registered = list_registered(client)
         for experiment in experiments:
             models = list(_list_models(client, experiment.experiment_id, registered))
             if models:
@@ -76,20 +77,6 @@ def load_models(uri: str, root: Path = PROJECT_ROOT) -> Iterator[ExperimentModel
         raise TrackingError(f"Cannot look for models at {show_uri(uri)}: {short_reason(error)}.") from error
 
 
-def _list_registered(client: MlflowClient) -> set[str]:
-    """Returns the runs and logged models that versions in MLflow's registry were made from, by their ids."""
-    names: set[str] = set()
-    token = None
-    while True:
-        page = client.search_model_versions(max_results=_PAGE, page_token=token)
-        for version in page:
-            source = str(version.source or "").removeprefix("models:/")
-            names |= {str(name) for name in (version.run_id, version.model_id, source) if name}
-        token = page.token
-        if not token:
-            return names
-
-
 def _list_models(client: MlflowClient, experiment_id: str, registered: set[str]) -> Iterator[ModelFolder]:
     token = None
     while True:
@@ -99,9 +86,8 @@ def _list_models(client: MlflowClient, experiment_id: str, registered: set[str])
         for model in page:
             folder = Path(str(local_file_uri_to_path(model.artifact_location)))  # type: ignore[no-untyped-call]
             if model.source_run_id and folder.is_dir():
-                names = {str(model.source_run_id), str(model.model_id), str(model.artifact_location), str(folder)}
                 made_at = model.creation_timestamp / 1000
-                yield ModelFolder(str(model.source_run_id), folder, made_at, not names.isdisjoint(registered))
+                yield ModelFolder(str(model.source_run_id), folder, made_at, is_registered(model, registered))
         token = page.token
         if not token:
             return

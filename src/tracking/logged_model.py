@@ -15,6 +15,8 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, M
 from mlflow.tracking import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 
+from src.tracking.registry import is_registered
+
 MODEL_NAME = "model"
 
 #: Which journal record a logged model was made from; by it a second attempt finds what the first has begun.
@@ -94,17 +96,26 @@ def read_metadata(uri: str, place: str) -> dict[str, Any]:
     return dict(description.get("metadata") or {})
 
 
-def discard_model(client: MlflowClient, experiment_id: str, run_id: str) -> None:
-    """Deletes a run's logged model, and its files where they lie on this machine.
+def discard_model(client: MlflowClient, experiment_id: str, run_id: str, registered: set[str]) -> None:
+    """Deletes a run's logged model, and its files where they lie on this machine; one that is registered stays.
 
     Files that a server keeps stay until `mlflow gc` is run beside it: MLflow itself only marks a model as deleted, and
     gives clients no other way.
+
+    Args:
+        client: Client of the store.
+        experiment_id: The run's experiment.
+        run_id: The run.
+        registered: What MLflow's registry has, as `list_registered` returns it.
 
     Raises:
         OSError: Its files cannot be deleted; the store has it still, so that somebody who looks finds it.
         MlflowException: The store does not answer.
     """
-    for model in client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'"):
+    models = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
+    if any(is_registered(model, registered) for model in models):
+        return
+    for model in models:
         folder = str(local_file_uri_to_path(model.artifact_location))  # type: ignore[no-untyped-call]
         if Path(folder).is_dir():
             shutil.rmtree(Path(folder).parent, onerror=_pass_over_vanished)

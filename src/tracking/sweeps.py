@@ -15,6 +15,7 @@ from src.errors import TrackingError
 from src.tracking.address import check_reachable, locate_outbox, resolve_uri, short_reason, show_uri
 from src.tracking.logged_model import discard_model
 from src.tracking.records import RunRecord, load_run
+from src.tracking.registry import list_registered
 from src.tracking.store import Store, connect
 from src.tracking.views import add_views, build_sweep_view, has_view, link_view, name_sweep_view
 
@@ -102,6 +103,8 @@ def find_view(store: Store, parent_run_id: str) -> str:
 def discard_models(store: Store, run_ids: Sequence[str]) -> list[str]:
     """Deletes the logged models of runs, to free the disk where it is this machine's; see `discard_model`.
 
+    What MLflow's registry has stays.
+
     Returns:
         The runs that the store does not have in full yet: their models may still come.
 
@@ -109,11 +112,14 @@ def discard_models(store: Store, run_ids: Sequence[str]) -> list[str]:
         TrackingError: The store does not answer, or files cannot be deleted.
     """
     client, unfinished = connect(store.uri), []
+    if not run_ids:
+        return []
     try:
+        registered = list_registered(client)
         for run_id in run_ids:
             if not _has_ended(client, run_id):
                 unfinished.append(run_id)
-            discard_model(client, store.experiment_id, run_id)
+            discard_model(client, store.experiment_id, run_id, registered)
     except Exception as error:
         raise TrackingError(f"Cannot delete models at {show_uri(store.uri)}: {short_reason(error)}.") from error
     return unfinished

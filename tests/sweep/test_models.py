@@ -63,6 +63,25 @@ def test_only_the_best_trials_of_an_arm_keep_their_models(stage: Opener) -> None
     assert list_owners(search) == {views[1].run_id, views[3].run_id}
 
 
+def test_a_model_that_is_registered_stays_however_far_behind_its_trial_is(
+    stage: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = stage("tracking.keep_models=1")
+    views = [search.run_trial(make_history(accuracy)) for accuracy in (0.25, 0.5, 0.75)]
+    # MLflow looks for the model in the store that it takes for its own.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", search.store.uri)
+    client = connect(search.store.uri)
+    for view in views:
+        log_model(search, view.run_id)
+    (model,) = client.search_logged_models(
+        [search.store.experiment_id], filter_string=f"source_run_id = '{views[0].run_id}'"
+    )
+    client.create_registered_model("mine")
+    client.create_model_version("mine", model.artifact_location, run_id=None, model_id=model.model_id)
+    keep(search)
+    assert list_owners(search) == {views[0].run_id, views[2].run_id}
+
+
 def test_with_two_objectives_the_front_keeps_its_models(stage: Opener) -> None:
     search = stage(objective=["best_val_accuracy", "final_gap_accuracy"], direction=["maximize", "minimize"])
     scores = [(0.75, 1.0), (0.5, 0.5), (0.5, 0.75), (0.625, 0.75)]
