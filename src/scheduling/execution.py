@@ -18,6 +18,7 @@ from src.errors import FitgapError
 from src.occupancy import claims_folder
 from src.scheduling.budget import keep_budget
 from src.scheduling.goal import Goal, set_goal
+from src.scheduling.hangup import ending_on_hangup
 from src.scheduling.journal import Journal
 from src.scheduling.notice import send_notice
 from src.scheduling.places import check_name, sweep_folder
@@ -50,6 +51,7 @@ _UNFINISHED = (TIMEOUT, INTERRUPTED, FAILED, LOST)
 _TAIL = 2000
 
 
+@ending_on_hangup()
 def run_shift(name: str, overrides: Sequence[str], *, by_timer: bool, console: Console) -> Shift:
     """Runs a scheduled sweep once, records what came of it, and tells whoever is to be told.
 

@@ -23,6 +23,7 @@ from src.errors import ConfigError, StudyError
 from src.occupancy import claims_folder
 from src.scheduling import execution, sweep_file
 from src.scheduling.execution import run_shift
+from src.scheduling.hangup import ending_on_hangup
 from src.scheduling.journal import Journal
 from src.scheduling.places import sweep_folder
 from src.scheduling.search_process import Ended
@@ -413,19 +414,31 @@ def test_the_search_of_a_shift_does_not_mind_its_own_claim(box: Box, monkeypatch
     assert (shift.state, shift.gpus) == ("complete", "0")
 
 
-def test_a_sweep_that_waits_says_for_whom_and_leaves_no_claim_when_it_is_told_to_end(taken: Claim, box: Box) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_sweep_that_waits_says_for_whom_and_leaves_no_claim_when_it_is_told_to_end(
+    number: signal.Signals, taken: Claim, box: Box
+) -> None:
     process = box.start()
     assert process.stdout is not None
     told = process.stdout.readline()
     assert told.startswith(f"Waiting for all GPUs. In the way: other of /there (process {os.getpid()} on ")
     assert [claim.sweep for claim in ClaimBook(claims_folder()).read()] == ["other", "nightly"]
-    process.terminate()
+    process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 143, output
     assert [claim.sweep for claim in ClaimBook(claims_folder()).read()] == ["other"]
     (shift,) = journal()
     assert (shift.state, shift.study) == ("interrupted", None)
     assert json.loads((box.folder / "notice").read_text())["state"] == "interrupted"
+
+
+def test_a_terminal_that_is_closed_is_no_reason_to_end_where_nohup_has_been_asked_for() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ending_on_hangup():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.slow
