@@ -27,6 +27,7 @@ from src.scheduling.when import When, parse_when
 from src.scheduling.window import parse_clock
 from src.study.address import resolve_storage
 from src.study.objective import Objectives, parse_objectives
+from src.study.space import is_searched
 from src.sweep.request import read_request
 from src.sweep.settings import to_sweeper_config
 from src.workers.gpus import find_gpus
@@ -43,7 +44,7 @@ class ScheduledSweep:
         schedule: Its block.
         when: The moments at which it starts.
         study: Name of its study, as it is by hand.
-        n_trials: Trials of each arm.
+        n_trials: Trials of each arm; one where nothing is searched.
         storage: URL of the storage of its studies.
         objectives: What its trials are ranked by.
         tracking_uri: Where its runs are recorded, as configured.
@@ -105,21 +106,19 @@ def _load(name: str, overrides: Sequence[str]) -> ScheduledSweep:
     register_schemas()
     with initialize_config_dir(str(PROJECT_ROOT / "conf"), version_base="1.3"):
         parser = OverridesParser.create()
-        single = [
-            text
-            for text, parsed in zip(overrides, parser.parse_overrides(list(overrides)), strict=True)
-            if not parsed.is_sweep_override()
-        ]
+        parsed = dict(zip(overrides, parser.parse_overrides(list(overrides)), strict=True))
+        single = [text for text, override in parsed.items() if not override.is_sweep_override()]
         config = compose("train", overrides=[f"sweeps={name}", *single], return_hydra_config=True)
         sweeper: dict[str, Any] = OmegaConf.to_container(config.hydra.sweeper, resolve=True)  # type: ignore[assignment]
     sweeper.pop("_target_", None)
     settings = to_sweeper_config(sweeper)
     schedule = _to_schedule(config)
-    problems = [*_find_problems(schedule), *_find_conflicts(schedule, settings)]
-    if not read_request([], settings, parser).searched and not settings.seeds:
+    # What lists of arms hold may be known to the search alone: glob(*).
+    request = read_request([text for text in overrides if is_searched(parsed[text])], settings, parser)
+    problems = [*_find_problems(schedule), *_find_conflicts(schedule, settings, is_grid=not request.searched)]
+    if not request.searched and not settings.seeds and len(request.cells) < 2 and len(single) == len(parsed):
         problems.append(
-            "It searches nothing, and a grid can neither be ended in time nor gone on with. Give a key an interval in "
-            "hydra.sweeper.params, or hydra.sweeper.seeds."
+            "It compares nothing. Give a key an interval or a list in hydra.sweeper.params, or hydra.sweeper.seeds."
         )
     if problems:
         raise ConfigError("\n".join(problems))
@@ -130,7 +129,7 @@ def _load(name: str, overrides: Sequence[str]) -> ScheduledSweep:
         schedule=schedule,
         when=parse_when(str(schedule.when)),
         study=settings.study_name or f"{run.tracking.experiment}/{shorten(name)}",
-        n_trials=settings.n_trials,
+        n_trials=settings.n_trials if request.searched else 1,
         storage=resolve_storage(settings.storage, PROJECT_ROOT),
         objectives=parse_objectives(settings.objective, settings.direction, settings.constraints),
         tracking_uri=run.tracking.uri,
@@ -174,7 +173,9 @@ def _find_problems(schedule: ScheduleConfig) -> list[str]:
     return problems
 
 
-def _find_conflicts(schedule: ScheduleConfig, settings: SweeperConfig) -> list[str]:
+def _find_conflicts(schedule: ScheduleConfig, settings: SweeperConfig, *, is_grid: bool) -> list[str]:
+    if schedule.study == "grow" and is_grid:
+        return ["schedule.study=grow and a grid do not go together: each of its cells is one trial. Write study: new."]
     if schedule.study == "grow" and settings.timeout is not None:
         return [
             "schedule.study=grow and hydra.sweeper.timeout do not go together: that time is a total of the study, used "

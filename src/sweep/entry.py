@@ -86,9 +86,12 @@ def run_sweeper(
 
 
 def is_search(request: Request, settings: SweeperConfig) -> bool:
-    """Returns whether a sweep needs studies: keys are searched, or its runs are to be repeated, parallel or shown."""
+    """Returns whether a sweep needs studies: keys are searched, or runs are to be repeated, parallel, kept or shown.
+
+    A grid whose study is named is kept under that name: the same command goes on with it.
+    """
     parallel = settings.n_jobs != "auto" and settings.n_jobs > 1
-    return bool(request.searched or settings.seeds or settings.dry_run or parallel)
+    return bool(request.searched or settings.seeds or settings.dry_run or settings.study_name or parallel)
 
 
 def _run_grid(command: _Command) -> Any:

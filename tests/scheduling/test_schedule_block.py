@@ -53,6 +53,8 @@ def test_another_applications_key_of_this_name_stays() -> None:
     assert drop_schedule(config) is config
 
 
+GRID = ["hydra.sweeper.params={model.dropout:[0,0.5],optimizer.learning_rate:0.001,augmentation.strength:0}"]
+
 WRONG = {
     "an unknown key": (["+schedule.wen=1"], "Unknown key 'schedule.wen'. Did you mean 'when'?"),
     "no time to start": (["schedule.when=null"], "schedule.when has no default and must be given"),
@@ -81,8 +83,9 @@ WRONG = {
     ),
     "a sweep that searches nothing": (
         ["hydra.sweeper.params={model.dropout:0.5,optimizer.learning_rate:0.1,augmentation.strength:0}"],
-        "It searches nothing, and a grid can neither be ended in time",
+        "It compares nothing. Give a key an interval or a list",
     ),
+    "a grid that is to grow": (GRID, "schedule.study=grow and a grid do not go together"),
 }
 
 
@@ -92,6 +95,15 @@ def test_a_mistake_in_the_block_is_told(overrides: list[str], message: str) -> N
         load_sweep("nightly", overrides)
     assert str(refused.value).startswith("sweeps/nightly.yaml cannot be scheduled:\n")
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "n_trials"),
+    [(GRID, 1), ([*GRID, "optimizer=adam,sgd"], 1), ([*GRID, "optimizer.learning_rate=interval(0.001,0.1)"], 16)],
+    ids=["a grid", "arms on the command line", "a search on the command line"],
+)
+def test_each_cell_of_a_grid_is_one_trial(overrides: list[str], n_trials: int) -> None:
+    assert load_sweep("nightly", ["schedule.study=new", *overrides]).n_trials == n_trials
 
 
 def test_a_sweep_without_a_block_or_without_a_file_cannot_be_scheduled() -> None:

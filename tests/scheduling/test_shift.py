@@ -404,6 +404,31 @@ def test_the_shipped_sweep_runs_is_recorded_and_tells(box: Box) -> None:
     assert shift.parent_run_id in Path(shift.log or "").read_text()
 
 
+@pytest.mark.slow
+def test_a_grid_is_ended_in_time_and_gone_on_with(box: Box) -> None:
+    grid = (
+        "hydra.sweeper.params={model.dropout:[0,0.5],optimizer.learning_rate:0.001,augmentation.strength:0}",
+        "hydra.sweeper.warm_start=[]",
+        "schedule.study=new",
+    )
+    process = box.start(*grid, "trainer.epochs=60")
+    assert process.stdout is not None
+    log = Path(process.stdout.readline().rpartition("its log is ")[2].strip())
+    wait_until(lambda: log.exists() and "#0 complete" in log.read_text(), "the first cell is done")
+    process.terminate()
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 130, output
+
+    process = box.start(*grid, "trainer.epochs=60")
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    first, second = journal()
+    assert (first.state, first.new_trials) == ("interrupted", 0)
+    assert (second.state, second.new_trials, second.study) == ("complete", 1, first.study)
+    assert second.parent_run_id == first.parent_run_id
+    assert "dropout=0.5" in Path(second.log or "").read_text()
+
+
 def test_the_search_of_a_shift_does_not_mind_its_own_claim(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     # No GPU is there, and TensorFlow does without.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")

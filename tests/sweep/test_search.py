@@ -60,6 +60,17 @@ def test_a_search_runs_its_trials_and_its_parent_run_has_all_that_came_of_it(don
     assert parent.data.metrics["best_so_far_value"] == best
 
 
+def test_a_grid_that_has_a_name_is_kept_under_it_and_gone_on_with(site: Site) -> None:
+    grid = ("x=1,2", "hydra.sweeper.study_name=mine")
+    answer = site.call(*grid)
+    assert answer.code == 0, answer.output
+    check_books(site, 1, studies=2)
+    assert site.study_names() == ["mine/x=1", "mine/x=2"]
+    answer = site.call(*grid)
+    assert "nothing is left to do" in answer.words
+    assert len(site.begun()) == 2
+
+
 def test_an_application_of_fifteen_lines_reports_each_step(site: Site) -> None:
     overrides = ["x=interval(-5,5)", "y=interval(-5,5)", "hydra.sweeper.n_trials=2", "hydra.sweeper.pruner=none"]
     answer = site.call(*overrides, app=PARABOLOID)
