@@ -17,7 +17,7 @@ from src.study.address import sqlite_url
 from src.study.storage import close_storage, open_storage
 from src.study.ticket import CHECKPOINT
 from src.training.progress import Step, TrainingObserver
-from tests.training.conftest import TINY
+from tests.tiny import TINY
 from tests.trial_jobs import Ended, begin_job, execute_job, place_store
 
 EPOCHS = 4

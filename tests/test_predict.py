@@ -25,7 +25,7 @@ from src.runtime import begin_run
 from src.tracking.run import start_run
 from src.tracking.store import open_store
 from tests.data.image_files import encode, truncated_jpeg, write_folder
-from tests.training.conftest import TINY
+from tests.tiny import TINY
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's and Keras's own, while they are imported.
 

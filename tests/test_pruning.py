@@ -19,7 +19,7 @@ from src.study.reporting import begin_trial
 from src.study.storage import close_storage, open_storage
 from src.study.ticket import Ticket
 from src.training.progress import Step, TrainingObserver
-from tests.training.conftest import TINY
+from tests.tiny import TINY
 from tests.trial_jobs import Ended, begin_job, execute_job, place_store
 
 Begin = Callable[..., Ticket]

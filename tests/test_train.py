@@ -23,7 +23,7 @@ from src.data.dataset import open_dataset
 from src.history import EPOCH_METRICS
 from src.runtime import count_threads
 from tests.data.image_files import class_files, write_folder
-from tests.training.conftest import TINY
+from tests.tiny import TINY
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -8,19 +8,7 @@ import sys
 from pathlib import Path
 
 from src.config.paths import PROJECT_ROOT
-
-#: Trainings of a second.
-TINY = (
-    "dataset.num_train=120",
-    "dataset.num_val=60",
-    "dataset.num_test=40",
-    "dataset.num_train_eval=60",
-    "dataset.image_size=16",
-    "model.conv_filters=[4]",
-    "model.dense_units=[8]",
-    "trainer.precision=float32",
-    "tracking.log_model=false",
-)
+from tests.tiny import TINY
 
 
 class Box:
@@ -38,6 +26,7 @@ class Box:
         self._processes: list[subprocess.Popen[str]] = []
         self.overrides = [
             *TINY,
+            "tracking.log_model=false",
             f"dataset.cache_dir={cache_dir}",
             f"tracking.uri=sqlite:///{folder / 'mlflow.db'}",
             f"hydra.sweeper.storage=sqlite:///{folder / 'optuna.db'}",

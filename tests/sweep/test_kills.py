@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 
 from src.study.outcome import Outcome
 from tests.sweep.site import MISBEHAVING, PARABOLOID, Site, check_books, is_alive, read_until, wait_until
-from tests.training.conftest import TINY
+from tests.tiny import TINY
 
 #: A search of two slots.
 SEARCH = ("x=interval(-5,5)", "hydra/launcher=fitgap", "hydra.sweeper.n_jobs=2", "hydra.sweeper.pruner=none")

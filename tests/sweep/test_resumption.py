@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 from src.history import EPOCH_METRICS
 from src.study.ticket import CHECKPOINT
 from tests.sweep.site import Site, check_books, wait_until
-from tests.training.conftest import TINY
+from tests.tiny import TINY
 
 EPOCHS = 150
 

@@ -14,19 +14,7 @@ load_tensorflow()
 
 from src.models.build import build_network  # noqa: E402
 from src.training.training import Training  # noqa: E402
-
-#: The shipped configuration, shrunk: a network of a few hundred weights on a hundred images.
-TINY = (
-    "dataset.num_train=120",
-    "dataset.num_val=60",
-    "dataset.num_test=40",
-    "dataset.num_train_eval=60",
-    "dataset.image_size=16",
-    "model.conv_filters=[4]",
-    "model.dense_units=[8]",
-    "trainer.epochs=2",
-    "trainer.precision=float32",
-)
+from tests.tiny import TINY  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

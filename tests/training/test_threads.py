@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from src.config.paths import PROJECT_ROOT
-from tests.training.conftest import TINY
+from tests.tiny import TINY
 
 _TRAINING = """
 import json, sys
