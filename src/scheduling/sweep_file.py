@@ -116,6 +116,12 @@ def _load(name: str, overrides: Sequence[str]) -> ScheduledSweep:
     # What lists of arms hold may be known to the search alone: glob(*).
     request = read_request([text for text in overrides if is_searched(parsed[text])], settings, parser)
     problems = [*_find_problems(schedule), *_find_conflicts(schedule, settings, is_grid=not request.searched)]
+    if schedule.gpus != "auto" and "gpus" not in config.hydra.launcher:
+        problems.append(
+            f"schedule.gpus={_write_gpus(schedule.gpus)} cannot be handed on: hydra/launcher="
+            f"{config.hydra.runtime.choices['hydra/launcher']} does not say which GPUs a trial gets. Choose "
+            "hydra/launcher=fitgap, or write gpus: auto."
+        )
     if not request.searched and not settings.seeds and len(request.cells) < 2 and len(single) == len(parsed):
         problems.append(
             "It compares nothing. Give a key an interval or a list in hydra.sweeper.params, or hydra.sweeper.seeds."
@@ -135,6 +141,10 @@ def _load(name: str, overrides: Sequence[str]) -> ScheduledSweep:
         tracking_uri=run.tracking.uri,
         cache_dir=Path(run.dataset.cache_dir),
     )
+
+
+def _write_gpus(gpus: Any) -> str:
+    return f"[{','.join(map(str, gpus))}]" if isinstance(gpus, list) else str(gpus)
 
 
 def _to_schedule(config: DictConfig) -> ScheduleConfig:

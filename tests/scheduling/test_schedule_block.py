@@ -75,6 +75,14 @@ WRONG = {
     "less than no GPU": (["schedule.gpus=-1"], "schedule.gpus must be auto, a number, or a list such as [0,1]"),
     "a word for GPUs": (["schedule.gpus=all"], "schedule.gpus must be auto, a number, or a list"),
     "a GPU twice": (["schedule.gpus=[0,0]"], "schedule.gpus names a GPU twice: 0, 0"),
+    "GPUs for a launcher that gives none": (
+        ["hydra/launcher=joblib", "schedule.gpus=[0,2]"],
+        "schedule.gpus=[0,2] cannot be handed on: hydra/launcher=joblib does not say which GPUs a trial gets.",
+    ),
+    "no GPU for a launcher that takes what it sees": (
+        ["hydra/launcher=submitit_local", "schedule.gpus=0"],
+        "schedule.gpus=0 cannot be handed on: hydra/launcher=submitit_local does not say",
+    ),
     "an address without a scheme": (["schedule.webhook=example.org/x"], "schedule.webhook must be an address that"),
     "a command with an open quote": (["schedule.command='mail \"me'"], "schedule.command cannot be divided into words"),
     "a time in total for a study that grows": (
