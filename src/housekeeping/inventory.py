@@ -13,7 +13,6 @@ from src.housekeeping.models import find_models
 from src.occupancy import find_held_locks
 from src.study.address import resolve_storage
 from src.study.address import sqlite_path as study_file
-from src.study.pending import list_pending
 from src.tracking.address import locate_outbox, resolve_uri
 from src.tracking.address import sqlite_path as tracking_file
 
@@ -43,7 +42,7 @@ def take_inventory(uri: str | None, storage: str | None, cache: Path | None, roo
 
     Raises:
         TrackingError: The tracking URI is none, or the store does not answer.
-        StudyError: The storage's URL is none, or it cannot be used.
+        StudyError: The storage's URL is none.
     """
     resolved = resolve_uri(uri, root)
     storage_url = resolve_storage(storage, root)
@@ -55,12 +54,13 @@ def take_inventory(uri: str | None, storage: str | None, cache: Path | None, roo
     keep = f"a run or a search goes on, which holds {locks[0]}" if locks else ""
     models = [] if database is None or not database.is_file() else list(find_models(resolved))
     caches = find_caches(cache.expanduser().absolute() if cache else cache_folder(), keep)
-    awaited = {Path(view.checkpoints) for view in list_pending(storage_url) if view.checkpoints}
-    checkpoints = [*find_checkpoints(folder / "outputs", awaited, keep)]
+    # A store elsewhere has its artifacts with it; the outputs of jobs stay in the checkout.
+    outputs = {folder / "outputs", root / "mlruns" / "outputs"}
+    checkpoints = [*find_checkpoints(outputs, storage_url, keep)]
     places = {
         "databases": [path for path in (database, studies) if path is not None],
         "journals of runs": [outbox],
-        "outputs": [folder / "outputs"],
+        "outputs": sorted(outputs),
         "shifts": [folder / "schedule"],
     }
     rest = {what: sum(map(measure, paths)) for what, paths in places.items()}

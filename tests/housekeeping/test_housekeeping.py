@@ -20,14 +20,14 @@ from src.config.paths import PROJECT_ROOT
 from src.errors import StorageError, TrackingError
 from src.housekeeping.caches import find_caches
 from src.housekeeping.cleaning import choose_doomed, clean
-from src.housekeeping.holding import DECODED, DOWNLOADS, FEATURES, MODELS, Holding
+from src.housekeeping.holding import AWAITED, DECODED, DOWNLOADS, FEATURES, MODELS, Holding
 from src.housekeeping.inventory import Inventory, take_inventory
 from src.housekeeping.models import place_trials
 from src.occupancy import claims_folder
 from src.study import attributes
 from src.study.address import sqlite_url
 from src.study.storage import close_storage, open_storage
-from src.study.ticket import CHECKPOINT
+from src.study.ticket import Ticket, name_checkpoint
 from src.tracking.records import RunRecord
 from src.tracking.store import Store
 from tests.sweep.site import wait_until
@@ -78,9 +78,10 @@ class Disk:
         self._client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
         return Path(model.artifact_location.removeprefix("file://"))
 
-    def add_checkpoint(self, name: str) -> Path:
+    def add_checkpoint(self, name: str, storage: str | None = None) -> Path:
         """Adds a checkpoint in a job's folder."""
-        path = self._folder / "mlruns" / "outputs" / name / CHECKPOINT
+        storage = storage or sqlite_url(self._folder / "mlruns" / "optuna.db")
+        path = self._folder / "mlruns" / "outputs" / name / name_checkpoint(storage, "study")
         path.parent.mkdir(parents=True)
         path.write_bytes(bytes(SIZE))
         return path
@@ -180,6 +181,27 @@ def test_checkpoints_go_first_but_for_those_that_a_trial_goes_on_from_which_go_l
     assert "deleted checkpoints of trials that wait: awaited" in disk.clean(1.5 * SIZE / 1e9)
     assert not awaited.exists()
     assert best.exists()
+
+
+def test_a_checkpoint_of_a_study_in_another_storage_counts_as_waited_for(disk: Disk, tmp_path: Path) -> None:
+    path = disk.add_checkpoint("elsewhere", "postgresql://host/studies")
+    write_ticket(path.parent, "postgresql://host/studies")
+    (holding,) = disk.count().holdings
+    assert (holding.kind, holding.keep) == (AWAITED, "")
+
+
+def test_of_a_storage_that_cannot_be_read_all_checkpoints_stay(disk: Disk, tmp_path: Path) -> None:
+    disk.add_checkpoint("unknown")
+    (tmp_path / "mlruns" / "optuna.db").write_text("no database")
+    (holding,) = disk.count().holdings
+    assert "nobody can say which trials wait" in holding.keep
+
+
+def write_ticket(folder: Path, storage: str) -> None:
+    Ticket(
+        storage=storage, study_name="study", trial_id=0, number=0, objectives=("value",), pruner="none",
+        pruner_kwargs={}, reports=True, timeout_seconds=None, outcome="", heartbeat_seconds=10,
+    ).write(folder / "trial.json")  # fmt: skip
 
 
 def test_what_would_be_deleted_is_said_and_stays(disk: Disk) -> None:
