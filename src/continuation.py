@@ -84,6 +84,7 @@ def open_run(store: Store, config: RunConfig, name: str, checkpoint: Checkpoint 
 
 def _resume(store: Store, config: RunConfig, name: str, checkpoint: Checkpoint, tags: dict[str, str]) -> Beginning:
     run = resume_run(store, checkpoint.run_id)
+    run.name = name
     try:
         # The last metric of an epoch's in a request that was broken off.
         last_epoch = run.find_last_step(EPOCH_METRICS[-1])

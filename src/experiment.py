@@ -34,7 +34,7 @@ from src.runtime import begin_run, choose_precision
 from src.tracking.reconciliation import reconcile
 from src.tracking.run import TrackedRun
 from src.tracking.store import open_store
-from src.training.checkpoint import Checkpointer, CheckpointFile
+from src.training.checkpoint import Checkpointer, CheckpointFile, UnusableCheckpointError
 from src.training.features import FeaturePlan, plan_features, prepare_features
 from src.training.keeper import ProgramKeeper, describe_shape
 from src.training.progress import TrainingObserver
@@ -109,7 +109,8 @@ def execute_run(
     first_id = run.run_id
     try:
         # In a sweep the next run need not wait until the store has this one.
-        with close_run(run, output_dir, console, background=config.tracking.parent_run_id is not None) as ending:
+        background = config.tracking.parent_run_id is not None
+        with close_run(run, output_dir, console, background=background, resumed=not beginning.is_new) as ending:
             tell(first_id)
             training, metrics = _train(
                 config, dataset, precision, beginning, checkpoints, output_dir, name, console, observers
@@ -158,7 +159,10 @@ def _train(
     features = prepare_features(config, dataset, network, plan, precision=precision)
     training = Training(config, dataset, network, precision=precision, features=features, keeper=keeper)
     if beginning.checkpoint is not None:
-        training.restore(beginning.checkpoint.state)
+        try:
+            training.restore(beginning.checkpoint.state)
+        except UnusableCheckpointError as error:
+            console.print(f"{error} The training begins with the first epoch.", style="yellow")
     checkpointer = _make_checkpointer(config, run, checkpoints, console)
     progress = TrainingConsole(console, config.trainer.epochs)
     try:

@@ -175,7 +175,9 @@ class Ending:
 
 
 @contextmanager
-def close_run(run: TrackedRun, folder: Path, console: Console, *, background: bool = False) -> Iterator[Ending]:
+def close_run(
+    run: TrackedRun, folder: Path, console: Console, *, background: bool = False, resumed: bool = False
+) -> Iterator[Ending]:
     """Closes a run in the state that says how the block ended, and tells where it can be found.
 
     The block may set the state of what it is given. The traceback of an exception becomes an artifact. Whatever goes
@@ -186,6 +188,7 @@ def close_run(run: TrackedRun, folder: Path, console: Console, *, background: bo
         folder: Folder of the files that it has recorded.
         console: Where the person who started it looks.
         background: Whether the store may get the end later than this returns; see `TrackedRun.finish`.
+        resumed: Whether it is that of an earlier attempt, whose process may have been found dead by several others.
     """
     ending, state = Ending(), FAILED
     try:
@@ -202,7 +205,8 @@ def close_run(run: TrackedRun, folder: Path, console: Console, *, background: bo
             run.log_text("".join(traceback.format_exception(error)), "traceback.txt")
         raise
     finally:
-        run.set_tags({"fitgap.state": state})
+        # The error of an earlier attempt may have been recorded late.
+        run.set_tags({"fitgap.state": state, **({"fitgap.error": ""} if resumed and state == COMPLETE else {})})
         delivery = run.finish(STATUSES[state], background=background)
         if delivery.delivered:
             # Where the model could not be moved into the journal: the store has a copy of its own.

@@ -15,7 +15,6 @@ from src.recording import EpochTracker
 from src.runtime import begin_run
 from src.study.address import sqlite_url
 from src.study.storage import close_storage, open_storage
-from src.study.ticket import CHECKPOINT
 from src.training.progress import Step, TrainingObserver
 from tests.tiny import TINY
 from tests.trial_jobs import Ended, begin_job, execute_job, place_store
@@ -72,7 +71,7 @@ def attempt(
 
     def execute(*overrides: str, observers: Sequence[TrainingObserver] = (), **pruner: object) -> Ended:
         number = len(study.get_trials(deepcopy=False))
-        ticket = {"number": number, "checkpoint": str(tmp_path / "first" / CHECKPOINT)}
+        ticket = {"number": number, "checkpoint": str(tmp_path / "first" / "checkpoint.npz")}
         begin_job(study, tmp_path, monkeypatch, **ticket, **(pruner or {"pruner": "none"}))
         place = (f"tracking.trial_number={number}", f"tracking.run_name='#{number}'", "tracking.parent_run_id=parent")
         shared = (*TINY, *place_store(tmp_path), f"trainer.epochs={EPOCHS}", "trainer.checkpoint_epochs=1")
@@ -102,7 +101,7 @@ def test_an_interrupted_trial_goes_on_in_its_run_to_what_it_would_have_come_to(
     assert second.run.info.status == "FINISHED"
     assert f"Going on after epoch 2 of {EPOCHS}, from its checkpoint" in second.said
 
-    (tmp_path / "first" / CHECKPOINT).unlink()
+    (tmp_path / "first" / "checkpoint.npz").unlink()
     whole = attempt()
     assert whole.run.info.run_id != first.run.info.run_id
     for key in EPOCH_METRICS:
@@ -186,7 +185,7 @@ def test_a_damaged_checkpoint_has_the_trial_begin_anew_and_says_so(
     attempt: Callable[..., Ended], tmp_path: Path
 ) -> None:
     first = attempt(observers=[Breaker(3)])
-    place = tmp_path / "first" / CHECKPOINT
+    place = tmp_path / "first" / "checkpoint.npz"
     place.write_bytes(place.read_bytes()[:-100])
     second = attempt()
     assert "is damaged or cannot be read" in second.said

@@ -34,7 +34,8 @@ class SweeperConfig:
         seeds: Each trial is trained once with each of these seeds, and its value is their mean; empty trains once.
         seed_key: Configuration key that takes the seed.
         retries: How often a trial that failed, ran out of memory or out of time is run again.
-        trial_timeout: Seconds after which one training is stopped; null is no limit.
+        trial_timeout: Seconds after which an attempt at a training is stopped; a retry goes on from the last
+            checkpoint; null is no limit.
         max_consecutive_failures: Failed trials in a row that end the search; null is no limit.
         max_failure_rate: Part of all planned trials that may fail before the search ends; null is no limit.
         min_free_gb: Free space, in 10^9 bytes, below which on any of its disks nothing is started; null or 0 is none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,24 @@ from typing import Any
 from src.errors import StudyError
 from src.whole_file import write_whole
 
-#: Name of the file in a job's folder that keeps the state of its training.
-CHECKPOINT = "checkpoint.npz"
-
 #: Environment variable of a job that holds the path of its ticket.
 TICKET_VARIABLE = "FITGAP_TRIAL"
+
+
+#: Name of the file in a job's folder that holds it.
+TICKET = "trial.json"
+
+#: How files are called that keep the state of a job's training.
+CHECKPOINTS = "checkpoint-*.npz"
+
+
+def name_checkpoint(storage: str, study_name: str) -> str:
+    """Returns the name of the file in a job's folder that keeps the state of its training.
+
+    Two searches can have one folder, `hydra.sweep.dir`, and equal trials in it.
+    """
+    study = hashlib.sha256(f"{storage}\n{study_name}".encode()).hexdigest()
+    return CHECKPOINTS.replace("*", study[:12])
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,17 @@ from src.naming import shorten
 from src.study.outcome import Outcome
 from src.study.storage import HEARTBEAT_SECONDS
 from src.study.study import ArmStudy, Ask
-from src.study.ticket import CHECKPOINT, Ticket
+from src.study.ticket import TICKET, Ticket, name_checkpoint
 from src.sweep.application import Application, Place
 from src.sweep.arms import Arm
 from src.sweep.launching import Launching
 from src.sweep.recording import SeedRecorder, close_dead_run
 from src.sweep.values import describe_values
 from src.tracking.store import Store
+from src.tracking.sweeps import add_to_run
 
-#: Files in a job's folder: what it is told, and what it has to say.
-TICKET, OUTCOME = "trial.json", "outcome.json"
+#: Name of the file in a job's folder in which it says how it ended.
+OUTCOME = "outcome.json"
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,27 @@ class JobRunner:
 
     def run(self, trial: Trial) -> Outcome:
         """Runs a trial, once or with each of the seeds, and returns how it ended; never raises."""
-        if trial.ask.checkpoints is None:
-            # Of another search, whose sweep had the same folder.
-            discard_checkpoints(trial.folder)
         try:
+            if trial.ask.checkpoints is None:
+                # Of an earlier study of this name, whose sweep had the same folder.
+                self.discard_checkpoints(trial.study, trial.folder)
             if self.settings.seeds:
                 return self._run_seeds(trial)
             return self._run_job(trial, trial.folder, trial.subdir, self.parent_run_id, trial.run_name)
         except Exception as error:
             return to_outcome(error)
+
+    def discard_checkpoints(self, study: ArmStudy, folder: Path) -> None:
+        """Deletes what the attempts of a trial have kept of its training, as it is not run again.
+
+        What cannot be deleted, a budget of the disk finds.
+        """
+        with suppress(OSError):
+            for path in folder.rglob(self._name_checkpoint(study)):
+                path.unlink(missing_ok=True)
+
+    def _name_checkpoint(self, study: ArmStudy) -> str:
+        return name_checkpoint(self.storage, study.spec.name)
 
     def repeat(self, trial: Trial, seed: int, parent_run_id: str) -> Outcome:
         """Runs the parameters of a trial that is over with another seed; the study hears nothing of it."""
@@ -129,12 +142,16 @@ class JobRunner:
             name = f"seed-{seed}"
             # Until the seed has named its own: should its process die before, that of the last seed is long closed.
             trial.study.set_run_id(trial.ask.number, recorder.run_id)
-            outcome = self._run_job(
+            outcome = self._take_over_seed(trial, name, recorder) or self._run_job(
                 trial, trial.folder / name, f"{trial.subdir}/{name}", recorder.run_id, f"{trial.name} seed {seed}", seed
             )
             outcomes.append(outcome)
             if outcome.state != COMPLETE:
                 break
+            if trial.checkpoints != trial.folder:
+                # Where the next attempt looks for it.
+                with suppress(OSError):
+                    outcome.write(trial.checkpoints / name / OUTCOME)
             # With several objectives Optuna does not prune.
             if len(trial.study.spec.objectives.objectives) == 1:
                 trial.study.report(trial.ask.number, trial.study.spec.objectives.values(outcome.metrics)[0], index)
@@ -142,6 +159,20 @@ class JobRunner:
                     outcomes.append(Outcome(PRUNED, {}))
                     break
         return outcomes
+
+    def _take_over_seed(self, trial: Trial, name: str, recorder: SeedRecorder) -> Outcome | None:
+        """Returns what a seed had come to in an earlier attempt; None where it had not, so that it has to be run."""
+        if trial.ask.checkpoints is None:
+            return None
+        outcome = Outcome.read(trial.checkpoints / name / OUTCOME)
+        if outcome is None or outcome.state != COMPLETE:
+            return None
+        if outcome.run_id is not None:
+            place = {"mlflow.parentRunId": recorder.run_id, "fitgap.trial_number": str(trial.ask.number)}
+            # Where the store is away, the mean has all seeds all the same.
+            with suppress(TrackingError):
+                add_to_run(self.store, outcome.run_id, tags=place)
+        return outcome
 
     def _run_job(
         self,
@@ -171,7 +202,9 @@ class JobRunner:
             outcome=str(folder / OUTCOME),
             heartbeat_seconds=HEARTBEAT_SECONDS,
             # What repeats a trial that is over is not run again.
-            checkpoint=str(trial.checkpoints / folder.relative_to(trial.folder) / CHECKPOINT) if counts else None,
+            checkpoint=str(trial.checkpoints / folder.relative_to(trial.folder) / self._name_checkpoint(trial.study))
+            if counts
+            else None,
         ).write(ticket)
         place = Place(
             experiment=self.store.experiment_name,
@@ -258,13 +291,6 @@ def average(outcomes: Sequence[Outcome], run_id: str) -> Outcome:
 def quote(value: str) -> str:
     """Returns a text as a quoted value in Hydra's grammar."""
     return QuotedString(value, Quote.single).with_quotes()
-
-
-def discard_checkpoints(folder: Path) -> None:
-    """Deletes what the attempts of a trial have kept of its training, as it is not run again."""
-    for path in folder.rglob(CHECKPOINT):
-        with suppress(OSError):
-            path.unlink()
 
 
 def read_written(folder: str | None, seeds: Sequence[int]) -> Outcome | None:

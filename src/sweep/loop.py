@@ -15,7 +15,7 @@ from src.study.study import ArmStudy
 from src.study.view import TrialView
 from src.sweep.budget import Budget
 from src.sweep.failures import FailurePolicy
-from src.sweep.job import JobRunner, Trial, discard_checkpoints, read_written
+from src.sweep.job import JobRunner, Trial, read_written
 from src.sweep.monitor import Monitor
 from src.sweep.parent import Parent
 from src.sweep.plan import Search
@@ -170,9 +170,6 @@ class SearchLoop:
             trial = self._ask()
             if trial is None:
                 return
-            if trial.ask.attempt > 1:
-                # It may go on with the run of an earlier attempt, which must have been closed before.
-                self._recorder.catch_up()
             self._monitor.start(trial)
             if self._slots.inline:
                 self._place(trial)
@@ -208,10 +205,16 @@ class SearchLoop:
         except MissingMetricError as error:
             self._problem = error
             self._recorder.record(trial.arm.name, trial.study, trial.study.trials()[trial.ask.number], outcome)
+            self.runner.discard_checkpoints(trial.study, trial.checkpoints)
             return
         self._recorder.record(trial.arm.name, trial.study, view, outcome)
+        if retry:
+            # The next attempt may go on with the run of this one, which must have been closed before.
+            self._recorder.catch_up()
+        elif view.state == outcome.state:
+            # Unless another process has given the trial up meanwhile, and goes on from there.
+            self.runner.discard_checkpoints(trial.study, trial.checkpoints)
         if not retry:
-            discard_checkpoints(trial.checkpoints)
             self.failures.count(outcome, trial.name)
         self._monitor.end(trial, view, retry)
 
@@ -240,6 +243,8 @@ class SearchLoop:
         self._recorder.record(arm.name, study, view, outcome)
         if not retry:
             if lost.checkpoints is not None:
-                discard_checkpoints(Path(lost.checkpoints))
+                self.runner.discard_checkpoints(study, Path(lost.checkpoints))
             self.failures.count(outcome, f"{arm.name} #{lost.number}")
         self._monitor.warn(f"{arm.name} #{lost.number}: {outcome.state}" + (", will be run again" if retry else ""))
+        if retry:
+            self._recorder.catch_up()

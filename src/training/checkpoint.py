@@ -205,7 +205,10 @@ class Checkpointer:
 
 def describe_training(config: RunConfig, dataset: ImageDataset, precision: str) -> dict[str, str]:
     """Returns all that decides how a training goes: a checkpoint of another one is of no use."""
-    settings = {key: value for key, value in flatten(config).items() if not is_trifle(key)}
+    values = flatten(config)
+    settings = {key: value for key, value in values.items() if not is_trifle(key)}
+    # It decides nothing but what is trained: the whole network, or the head alone.
+    settings["trainer.features"] = values["trainer.features"]
     return {**settings, "data": dataset.fingerprint, "precision": precision, "keras": keras.__version__}
 
 

@@ -16,7 +16,7 @@ from src.data.split import Split
 from src.errors import DivergedError
 from src.history import EpochMetrics, History
 from src.models.build import Network
-from src.training.checkpoint import Checkpointer, TrainingState
+from src.training.checkpoint import Checkpointer, TrainingState, UnusableCheckpointError
 from src.training.evaluation import Evaluation, evaluate_split
 from src.training.features import Features
 from src.training.inputs import Inputs, read_features, read_images
@@ -102,9 +102,19 @@ class Training:
         return program
 
     def restore(self, state: TrainingState) -> None:
-        """Sets the training to where another one of the same configuration was after an epoch; nothing is computed."""
+        """Sets the training to where another one of the same configuration was after an epoch; nothing is computed.
+
+        Raises:
+            UnusableCheckpointError: The state is that of another network or optimizer; nothing has been changed.
+        """
         variables = [*self.program.network.variables, *self.program.optimizer.variables]
-        for variable, value in zip(variables, [*state.network, *state.optimizer], strict=True):
+        values = [*state.network, *state.optimizer]
+        shapes, others = [tuple(each.shape) for each in variables], [each.shape for each in values]
+        if shapes != others:
+            raise UnusableCheckpointError(
+                f"The checkpoint holds {len(others)} variables, which are not the {len(shapes)} of this training."
+            )
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         self.history = state.history
         self.kept_epoch = state.kept_epoch

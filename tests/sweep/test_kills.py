@@ -66,6 +66,18 @@ def test_a_killed_worker_costs_its_own_attempt_alone(site: Site) -> None:
     assert [trial.state for trial in site.trials()] == ["lost", "complete", "complete", "complete"]
 
 
+def test_a_trial_over_seeds_that_is_run_again_trains_those_alone_that_had_not_come_to_their_end(site: Site) -> None:
+    settings = ("hydra.sweeper.sampler=grid", "hydra.sweeper.n_trials=1", "hydra.sweeper.seeds=[0,1,2]")
+    answer = site.run(MISBEHAVING, "x=choice(1)", "how=kill-once-at-seed-1", "hydra/launcher=fitgap", *settings)
+    assert answer.code == 0, answer.output
+    check_books(site, 1)
+    assert [note["seed"] for note in site.begun()] == [0, 1, 1, 2]
+    lost, again = site.trials()
+    assert (lost.state, again.state) == ("lost", "complete")
+    assert again.metrics["num_seeds"] == 3
+    assert again.objectives == (pytest.approx(1.01),)
+
+
 def test_after_a_killed_parent_the_same_command_goes_on_and_runs_what_was_lost_again(site: Site) -> None:
     command = (*SEARCH, "hydra.sweeper.n_trials=4")
     site.hold()

@@ -14,7 +14,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from src.history import EPOCH_METRICS
-from src.study.ticket import CHECKPOINT
+from src.study.ticket import CHECKPOINTS
 from tests.sweep.site import Site, check_books, wait_until
 from tests.tiny import TINY
 
@@ -46,7 +46,7 @@ def await_checkpoint(site: Site, process: subprocess.Popen[str], after: float) -
 
     def is_there() -> bool:
         assert process.poll() is None, process.communicate()[0]
-        return any(path.stat().st_mtime > after for path in (site.folder / "output").rglob(CHECKPOINT))
+        return any(path.stat().st_mtime > after for path in (site.folder / "output").rglob(CHECKPOINTS))
 
     wait_until(is_there, "a checkpoint is written")
 
@@ -76,7 +76,7 @@ def test_a_trial_that_is_killed_and_interrupted_comes_in_one_run_to_what_it_woul
     assert {trial.run_id for trial in site.trials()} == {broken.info.run_id}
     assert broken.info.status == "FINISHED"
     assert 1 < int(broken.data.tags["fitgap.resumed_after_epoch"]) < EPOCHS
-    assert [*(site.folder / "output").rglob(CHECKPOINT)] == []
+    assert [*(site.folder / "output").rglob(CHECKPOINTS)] == []
 
     (site.folder / "undisturbed").mkdir()
     undisturbed = Site(site.folder / "undisturbed", None)

@@ -56,6 +56,8 @@ def misbehave(config: DictConfig) -> None:
         case "deaf":
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
             time.sleep(600)
+        case "kill-once-at-seed-1" if config.seed == 1 and is_first(config):
+            os.kill(os.getpid(), signal.SIGKILL)
         case "kill-once" if is_first(config):
             os.kill(os.getpid(), signal.SIGKILL)
         case "leave-once" if is_first(config):
