@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import warnings
@@ -72,3 +73,16 @@ def dead_uri() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.fixture
+def make_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes the machine one with the given GPUs, each with a name and 24576 MB unless it says otherwise."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    path = tmp_path / "gpus.json"
+
+    def make(*gpus: dict[str, object]) -> None:
+        path.write_text(json.dumps([{"name": "Some GPU", "memory_mb": 24576, **gpu} for gpu in gpus]), encoding="utf-8")
+        monkeypatch.setenv("FITGAP_GPUS", str(path))
+
+    return make

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from src.errors import ConfigError
-from src.workers import gpus
-from src.workers.gpus import find_gpus, parse_listing
+from src.gpus import visible
+from src.gpus.visible import parse_listing
+from src.workers.gpus import find_gpus
 
 LISTING = """\
 GPU 0: NVIDIA H200 (UUID: GPU-5a1e8b0c-1f2d-4c3b-9a8e-000000000000)
@@ -28,7 +29,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs = tmp_path / "bin"
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))
-    monkeypatch.setattr(gpus, "_PROC", tmp_path / "proc")
+    monkeypatch.setattr(visible, "_PROC", tmp_path / "proc")
     return tmp_path
 
 
@@ -39,7 +40,7 @@ def put_program(machine: Path, script: str) -> None:
 
 
 def test_the_variable_says_which_gpus_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    for value, visible in (
+    for value, names in (
         ("2,5", ["2", "5"]),
         (" 2, GPU-ab ", ["2", "GPU-ab"]),
         ("", []),
@@ -47,7 +48,7 @@ def test_the_variable_says_which_gpus_there_are(monkeypatch: pytest.MonkeyPatch)
         ("3,-1,4", ["3"]),
     ):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
-        assert find_gpus("auto") == visible
+        assert find_gpus("auto") == names
 
 
 def test_a_number_takes_the_first_ones(monkeypatch: pytest.MonkeyPatch) -> None:

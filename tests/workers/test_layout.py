@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from src.errors import ConfigError
-from src.workers.gpus import find_gpus, parse_listing
+from src.gpus.visible import parse_listing
+from src.workers.gpus import find_gpus
 from src.workers.layout import plan_layout
 
 CORES = len(os.sched_getaffinity(0))
