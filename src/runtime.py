@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+from src.gpus.lease import Lease
+
 #: Precisions and the Keras dtype policies that stand for them; variables are float32 in every one.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
@@ -31,7 +33,9 @@ _num_frozen = 0
 
 
 def load_tensorflow() -> None:
-    """Imports TensorFlow without the lines that it logs at every import, and lets GPU memory grow as it is needed.
+    """Imports TensorFlow without the lines that it logs at every import, and has it take GPU memory as it is needed.
+
+    A process that shares its GPU takes its share at once instead, and no more later: see `src.gpus.lease`.
 
     `TF_CPP_MIN_LOG_LEVEL` silences only what is logged after the import; the rest is written to the process's stderr
     by the C++ library, so stderr itself is turned aside for the time of the import, and shown if the import fails.
@@ -49,8 +53,14 @@ def load_tensorflow() -> None:
         # It imports Keras itself.
         import tensorflow as tf
 
+        lease = Lease.current()
         for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)
+            if lease is None or lease.limit_bytes is None:
+                tf.config.experimental.set_memory_growth(gpu, True)
+            else:
+                # It counts in 2^20 bytes, and does not allow growth up to a limit: the share is taken whole.
+                limit = tf.config.LogicalDeviceConfiguration(memory_limit=lease.limit_bytes // 2**20)
+                tf.config.set_logical_device_configuration(gpu, [limit])
 
 
 def choose_precision(requested: str) -> str:

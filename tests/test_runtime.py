@@ -136,6 +136,40 @@ def test_gpus_compute_in_bfloat16_only_where_all_of_them_have_it(
     assert has_bfloat16() is expected
 
 
+#: A TensorFlow that has two GPUs, and prints what is asked of them.
+TWO_GPUS = """\
+from types import SimpleNamespace
+config = SimpleNamespace(
+    list_physical_devices=lambda kind: ["one", "two"],
+    experimental=SimpleNamespace(set_memory_growth=lambda gpu, on: print(gpu, "grows", on)),
+    LogicalDeviceConfiguration=lambda memory_limit: memory_limit,
+    set_logical_device_configuration=lambda gpu, limits: print(gpu, "has", limits),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("lease", "asked"),
+    [
+        ("", "one grows True\ntwo grows True\n"),
+        ('{"device": "0", "tenants": 1, "limit_bytes": null, "gpu": null}', "one grows True\ntwo grows True\n"),
+        (
+            '{"device": "0", "tenants": 2, "limit_bytes": 11534336000, "gpu": null}',
+            "one has [11000]\ntwo has [11000]\n",
+        ),
+    ],
+)
+def test_memory_grows_unless_a_lease_limits_it(
+    lease: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "gpus" / "tensorflow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(TWO_GPUS, encoding="utf-8")
+    monkeypatch.setenv("FITGAP_LEASE", lease)
+    answer = run_python(START, tmp_path, package.parent)
+    assert (answer.stdout, answer.stderr) == (asked, "")
+
+
 def test_the_first_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend_gpus(monkeypatch, {"device_name": "Some GPU"}, {"device_name": "Another"})
     assert gpu_name() == "Some GPU"

@@ -23,6 +23,9 @@ class FitgapLauncherConf:
         n_jobs: Jobs at a time; `auto` is one per place on a GPU, one on a machine without.
         gpus: GPUs to use: `auto` for all, a number, or a list; a job sees its own alone.
         trials_per_gpu: Jobs that share a GPU.
+        gpu_memory: How they share its memory: `share` gives each an equal part, which it has from its start and never
+            exceeds; with `grow` each takes what it needs as long as there is some. A job alone on its GPU takes what it
+            needs in any case.
         reuse: Whether a process takes one job after the other; `auto` where there is no GPU, whose memory only the end
             of a process gives back.
         threads: Threads of each process on the CPU; `auto` shares the cores among the slots.
@@ -36,6 +39,7 @@ class FitgapLauncherConf:
     n_jobs: Any = "auto"
     gpus: Any = "auto"
     trials_per_gpu: int = 1
+    gpu_memory: str = "share"
     reuse: Any = "auto"
     threads: Any = "auto"
     preload: list[str] = field(default_factory=list)

@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from src.errors import ConfigError
+from src.gpus.inventory import find_gpu, read_gpus
+from src.gpus.lease import Lease, leave_context
 from src.workers.gpus import find_gpus
 
 #: Variables that limit the threads of TensorFlow and of what NumPy computes with; read at their import.
 _THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+
+#: How the processes on a GPU may share its memory.
+_GPU_MEMORY = ("share", "grow")
 
 #: What can be loaded ahead of a job.
 _LOADABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
@@ -25,6 +30,7 @@ class Layout:
 
     Attributes:
         environments: For each slot the environment variables of its processes.
+        leases: For each slot what its processes have of which GPU; None for one without.
         reuse: Whether a process takes one job after the other; otherwise each job gets one of its own.
         preload: What a process imports before it is given a job: modules, or functions as `module:function`.
         memory_limit_gb: Memory that a process may ask for, in 10^9 bytes; None is no limit.
@@ -32,6 +38,7 @@ class Layout:
     """
 
     environments: tuple[dict[str, str], ...]
+    leases: tuple[Lease | None, ...]
     reuse: bool
     preload: tuple[str, ...] = field(default=())
     memory_limit_gb: float | None = None
@@ -48,6 +55,7 @@ def plan_layout(
     n_jobs: Any = "auto",
     gpus: Any = "auto",
     trials_per_gpu: Any = 1,
+    gpu_memory: Any = "share",
     reuse: Any = "auto",
     threads: Any = "auto",
     preload: Any = (),
@@ -63,6 +71,8 @@ def plan_layout(
     _check_number("n_jobs", n_jobs, or_auto=True)
     _check_number("trials_per_gpu", trials_per_gpu)
     _check_number("threads", threads, or_auto=True)
+    if gpu_memory not in _GPU_MEMORY:
+        raise ConfigError(f"hydra.launcher.gpu_memory must be {' or '.join(_GPU_MEMORY)}, but got {gpu_memory!r}.")
     _check_memory(memory_limit_gb)
     _check_preload(preload)
     # 1 is no True here, though it equals it.
@@ -81,9 +91,25 @@ def plan_layout(
     shared = _share_threads(threads, slots)
     # Who asks for no GPU on a machine that has some must not get one all the same.
     none = {"CUDA_VISIBLE_DEVICES": "-1"} if gpus != "auto" else {}
-    environments = [({"CUDA_VISIBLE_DEVICES": places[slot]} if found else none) | shared for slot in range(slots)]
+    leases = _lease(places[:slots], limited=gpu_memory == "share") if found else (None,) * slots
+    environments = tuple((none if lease is None else lease.to_environment()) | shared for lease in leases)
     keep = not found if reuse == "auto" else reuse
-    return Layout(tuple(environments), keep, tuple(preload), memory_limit_gb, capture)
+    return Layout(environments, leases, keep, tuple(preload), memory_limit_gb, capture)
+
+
+def _lease(devices: Sequence[str], *, limited: bool) -> tuple[Lease, ...]:
+    """Returns the lease of each slot, given its GPU.
+
+    Where slots share a GPU, each is limited to its share, and takes it at its start. Memory that grows as it is needed
+    would go to who comes first, and a trial that needs a little more in its second epoch would find it gone.
+    """
+    known, leases = read_gpus(), []
+    for device in devices:
+        gpu, tenants = find_gpu(device, known), devices.count(device)
+        total = None if gpu is None else gpu.memory_bytes
+        limit = leave_context(total // tenants) if limited and total is not None and tenants > 1 else None
+        leases.append(Lease(device, tenants, limit, gpu))
+    return tuple(leases)
 
 
 def _share_threads(threads: Any, slots: int) -> dict[str, str]:

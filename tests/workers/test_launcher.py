@@ -71,6 +71,7 @@ def test_jobs_share_the_folder_whose_name_is_the_time_at_which_the_multirun_bega
         ("n_jobs", "0"),
         ("gpus", "99"),
         ("trials_per_gpu", "many"),
+        ("gpu_memory", "most"),
         ("reuse", "perhaps"),
         ("threads", "-1"),
         ("preload", "[import os]"),

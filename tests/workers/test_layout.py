@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -71,6 +72,7 @@ def test_slots_share_the_cores() -> None:
         ({"n_jobs": 9}, "set hydra.launcher.trials_per_gpu=3, or hydra.launcher.n_jobs=4."),
         ({"trials_per_gpu": "auto"}, "hydra.launcher.trials_per_gpu must be a number of at least 1, but got 'auto'."),
         ({"trials_per_gpu": True}, "hydra.launcher.trials_per_gpu must be a number of at least 1, but got True."),
+        ({"gpu_memory": "half"}, "hydra.launcher.gpu_memory must be share or grow, but got 'half'."),
         ({"threads": 1.5}, "hydra.launcher.threads must be auto or a number of at least 1, but got 1.5."),
         ({"gpus": 5}, "hydra.launcher.gpus=5, but 4 can be seen: 0, 2, GPU-5a, 7."),
         ({"gpus": -1}, "hydra.launcher.gpus must be auto, a number, or a list such as [0,1], but got -1."),
@@ -94,6 +96,7 @@ def test_a_setting_that_is_not_allowed_is_refused_by_its_name(settings: dict[str
     [
         *(("n_jobs", value) for value in (-1, 1.5, True, None, [1])),
         *(("trials_per_gpu", value) for value in (0, None, False)),
+        *(("gpu_memory", value) for value in ("half", None, 0.5, True)),
         *(("threads", value) for value in (0, 2.0, "all", None)),
         *(("reuse", value) for value in (1, 0, None)),
         *(("capture", value) for value in (1, "auto", None)),
@@ -122,3 +125,29 @@ def test_gpus_that_are_listed_are_taken_as_they_are(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert find_gpus([3, 5]) == ["3", "5"]
     assert find_gpus("auto") == []
+
+
+def get_limits(**settings: Any) -> list[int | None]:
+    return [None if lease is None else lease.limit_bytes for lease in plan_layout(**settings).leases]
+
+
+def test_slots_that_share_a_gpu_are_limited_to_their_share_of_its_memory(make_gpus: Callable[..., None]) -> None:
+    make_gpus({"memory_mb": 24000}, {"memory_mb": 48000})
+    mebibyte = 2**20
+    half = 12000 * mebibyte - 10**9
+    assert get_limits(trials_per_gpu=2) == [half, 24000 * mebibyte - 10**9] * 2
+    assert get_limits(trials_per_gpu=2, n_jobs=3) == [half, None, half]
+    layout = plan_layout(gpus=[1], trials_per_gpu=4)
+    assert {lease.describe_share() for lease in layout.leases if lease} == {"1/4, at most 11.6 GB"}
+    assert '"limit_bytes": 11582912000' in layout.environments[3]["FITGAP_LEASE"]
+
+
+def test_memory_grows_where_a_gpu_is_not_shared_or_its_size_is_not_known_or_the_user_wants_it(
+    make_gpus: Callable[..., None],
+) -> None:
+    make_gpus({}, {})
+    assert get_limits() == [None, None]
+    assert get_limits(trials_per_gpu=2, gpu_memory="grow") == [None] * 4
+    assert get_limits(gpus=["MIG-1"], trials_per_gpu=2) == [None, None]
+    assert get_limits(gpus=0, n_jobs=2) == [None, None]
+    assert plan_layout(gpus=0, n_jobs=2).leases == (None, None)
