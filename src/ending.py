@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from src.alarm import has_rung
@@ -40,6 +41,9 @@ _STATES = {
     "TrialPruned": PRUNED,
 }
 
+#: What CUDA and its libraries say of want of memory, in errors whose class says something else.
+_MEMORY_SIGNS = re.compile(r"CUDA_ERROR_OUT_OF_MEMORY|CU(DNN|BLAS)_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED")
+
 
 def name_state(error: BaseException) -> str:
     """Returns the state of a run that an exception ended; what caused the exception counts as well."""
@@ -47,6 +51,8 @@ def name_state(error: BaseException) -> str:
         for kind in type(link).__mro__:
             if kind.__name__ in _STATES:
                 return _STATES[kind.__name__]
+        if _MEMORY_SIGNS.search(str(link)):
+            return OOM
     # Libraries turn what is raised within their callbacks into errors of their own.
     return TIMEOUT if has_rung() else FAILED
 

@@ -16,7 +16,7 @@ _TAIL_LINES = 20
 #: How Python's fault handler begins; what follows is the stack, the innermost call first.
 _CRASH = "Fatal Python error: "
 #: What libraries print when memory runs out, shortly before they abort the process.
-_MEMORY_SIGNS = re.compile(r"std::bad_alloc|resource[ _]exhausted|out of memory|MemoryError", re.IGNORECASE)
+_MEMORY_SIGNS = re.compile(r"std::bad_alloc|resource[ _]exhausted|out[ _]of[ _]memory|MemoryError", re.IGNORECASE)
 
 
 class Cause(Enum):
