@@ -20,6 +20,8 @@ CHECKPOINTS = "fitgap.checkpoints"
 FAILURES = "fitgap.failures"
 #: What the trial came to, as `Outcome.to_dict` has it.
 OUTCOME = "fitgap.outcome"
+#: Why it was run again alone on its GPU: the error with which it ran out of memory beside others.
+OUT_OF_MEMORY = "fitgap.out_of_memory"
 #: Its run, known while it runs.
 RUN_ID = "fitgap.run_id"
 

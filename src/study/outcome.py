@@ -22,6 +22,7 @@ class Outcome:
         traceback: The same with its traceback.
         run_id: Its run in the tracking store, where the application has named one.
         seconds: Wall time of the job.
+        hopeless: Whether it is known that another attempt would end in the same way.
     """
 
     state: str
@@ -30,6 +31,7 @@ class Outcome:
     traceback: str | None = None
     run_id: str | None = None
     seconds: float = 0.0
+    hopeless: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Returns it as plain values; NaN and infinity stay floats."""
@@ -51,6 +53,7 @@ class Outcome:
                 traceback=data.get("traceback"),
                 run_id=data.get("run_id"),
                 seconds=float(data.get("seconds", 0.0)),
+                hopeless=bool(data.get("hopeless", False)),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"This is not the outcome of a trial: {data!r}.") from error

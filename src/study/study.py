@@ -116,6 +116,11 @@ class ArmStudy:
         with explained(self.storage_url), contextlib.suppress(UpdateFinishedTrialError):
             self._storage.set_trial_user_attr(self._find_id(number), attributes.FOLDER, folder)
 
+    def note_out_of_memory(self, number: int, error: str) -> None:
+        """Keeps why a running trial is run again, alone on its GPU."""
+        with explained(self.storage_url), contextlib.suppress(UpdateFinishedTrialError):
+            self._storage.set_trial_user_attr(self._find_id(number), attributes.OUT_OF_MEMORY, error)
+
     def set_run_id(self, number: int, run_id: str) -> None:
         """Keeps a trial's run in the tracking store; the trial may have ended."""
         with explained(self.storage_url):

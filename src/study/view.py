@@ -47,6 +47,7 @@ class TrialView:
         folder: Where its files lie.
         failures: How many of its earlier attempts failed, or died.
         checkpoints: Where its checkpoints lie: in the folder of its first attempt.
+        out_of_memory: The error with which it ran out of memory beside others on its GPU, before it was run alone.
     """
 
     number: int
@@ -67,6 +68,7 @@ class TrialView:
     folder: str | None
     failures: int = 0
     checkpoints: str | None = None
+    out_of_memory: str | None = None
 
 
 def view_trial(trial: FrozenTrial, late_run_id: str | None = None) -> TrialView:
@@ -102,6 +104,7 @@ def view_trial(trial: FrozenTrial, late_run_id: str | None = None) -> TrialView:
         # Of an earlier version, which did not tell one attempt from the other.
         failures=kept.get(attributes.FAILURES, kept.get(attributes.ATTEMPT, 1) - 1),
         checkpoints=kept.get(attributes.CHECKPOINTS) or kept.get(attributes.FOLDER),
+        out_of_memory=kept.get(attributes.OUT_OF_MEMORY),
     )
 
 

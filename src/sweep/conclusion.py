@@ -14,7 +14,7 @@ from src.comparison.report import build_report, print_comparison, record_report
 from src.comparison.selection import RETRIED_TAG
 from src.comparison.subject import Subject
 from src.console import print_facts
-from src.ending import COMPLETE, INTERRUPTED
+from src.ending import COMPLETE, INTERRUPTED, OOM
 from src.study.borders import find_borders, is_border_warning
 from src.study.plots import draw_plots
 from src.study.study import ArmStudy
@@ -151,11 +151,19 @@ class _Ending:
                 if ranking:
                     self.best[arm.name] = ranking[0]
         repeated = {(arm, str(view.retry_of)) for arm, views in self.trials.items() for view in views}
+        # One that ran out of memory beside others on its GPU was run again as the same trial.
+        followed = {
+            (arm, str(view.number)): view.run_id
+            for arm, views in self.trials.items()
+            for view in views
+            if view.out_of_memory
+        }
         with self.finale.attempt("Trials that were run again count as failed"):
             # By their numbers: of a trial that was lost, the study may know the run of one of its seeds alone.
             for record in load_children(self.store, self.parent.run_id, histories=False):
                 place = (record.tags.get("fitgap.arm", ""), record.tags.get("fitgap.trial_number", ""))
-                if place in repeated and record.tags.get(RETRIED_TAG) != "true":
+                first = record.tags.get("fitgap.state") == OOM and followed.get(place, record.run_id) != record.run_id
+                if (first or place in repeated) and record.tags.get(RETRIED_TAG) != "true":
                     add_to_run(self.store, record.run_id, tags={RETRIED_TAG: "true"})
 
     def begin_measuring(self) -> None:

@@ -36,6 +36,7 @@ class FailurePolicy:
         """Returns whether a trial shall be run again with the same parameters.
 
         What failed because of its own configuration would fail again, and so would what diverged: runs repeat exactly.
+        What ran out of memory with a whole GPU, having done so with a share of it, has been run again already.
         That somebody ended it says nothing of the trial.
 
         Args:
@@ -48,6 +49,8 @@ class FailurePolicy:
         if outcome.state == LOST:
             return failures + 1 < MAX_DEATHS
         if outcome.state not in (FAILED, OOM, TIMEOUT) or (outcome.error or "").startswith("ConfigError"):
+            return False
+        if outcome.hopeless:
             return False
         return failures < self.retries
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.core.utils import JobStatus
+from hydra.core.utils import JobReturn, JobStatus
 
+from src.comparison.selection import RETRIED_TAG
 from src.config.sweeper import SweeperConfig
 from src.ending import COMPLETE, FAILED, INTERRUPTED, LOST, OOM, PRUNED, TIMEOUT
 from src.errors import ConfigError, FitgapError, TrackingError
 from src.explanation import describe_error
+from src.gpus.lease import Lease
 from src.naming import shorten
 from src.study.outcome import Outcome
 from src.study.storage import HEARTBEAT_SECONDS
@@ -23,14 +27,20 @@ from src.study.study import ArmStudy, Ask
 from src.study.ticket import TICKET, Ticket, name_checkpoint
 from src.sweep.application import Application, Place
 from src.sweep.arms import Arm
-from src.sweep.launching import Launching
-from src.sweep.recording import SeedRecorder, close_dead_run
+from src.sweep.launching import Launching, find_lease
+from src.sweep.recording import OUT_OF_MEMORY_TAG, SeedRecorder, close_dead_run
 from src.sweep.values import describe_values
 from src.tracking.store import Store
 from src.tracking.sweeps import add_to_run
 
 #: Name of the file in a job's folder in which it says how it ended.
 OUTCOME = "outcome.json"
+
+#: What runs one job, given its overrides and its number; and a job that is run by the like of it.
+Launch = Callable[[Sequence[str], int], JobReturn]
+Job = Callable[[Launch], tuple[Outcome, Lease | None]]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -224,15 +234,54 @@ class JobRunner:
             f"hydra.sweep.subdir={quote(subdir)}",
             f"++hydra.job.env_set.FITGAP_TRIAL={quote(str(ticket))}",
         ]
+        job = functools.partial(self._launch, trial, overrides, folder, parent_run_id, counts=counts)
+        outcome, lease = job(self.launching.launch)
+        if outcome.state != OOM or lease is None or not lease.shared or self.stopped:
+            return outcome
+        return self._run_alone(trial, name, job, outcome, lease, folder, counts=counts)
+
+    def _launch(
+        self,
+        trial: Trial,
+        overrides: Sequence[str],
+        folder: Path,
+        parent_run_id: str,
+        launch: Launch,
+        *,
+        counts: bool,
+    ) -> tuple[Outcome, Lease | None]:
+        """Returns how a job ended, and what it had of a GPU."""
         try:
-            result = self.launching.launch(overrides, trial.ask.number)
+            result = launch(overrides, trial.ask.number)
         except Exception as error:
             # Some launchers raise where a job's process died.
-            return self._settle_death(trial, error, folder, parent_run_id, counts=counts)
+            return self._settle_death(trial, error, folder, parent_run_id, counts=counts), None
         returned: Any = result._return_value
         if result.status is JobStatus.COMPLETED:
-            return Outcome.from_dict(returned)
-        return self._settle_death(trial, returned, folder, parent_run_id, counts=counts)
+            return Outcome.from_dict(returned), find_lease(result)
+        return self._settle_death(trial, returned, folder, parent_run_id, counts=counts), find_lease(result)
+
+    def _run_alone(
+        self, trial: Trial, name: str, job: Job, first: Outcome, lease: Lease, folder: Path, *, counts: bool
+    ) -> Outcome:
+        """Runs a job again, which ran out of memory beside others, with its GPU for itself; it is the same trial."""
+        error = first.error or OOM
+        _log.warning("%s ran out of memory with %s of GPU %s: %s", name, lease.describe_share(), lease.device, error)
+        _log.warning("%s is run again, alone there, as soon as what runs there has ended", name)
+        if counts:
+            trial.study.note_out_of_memory(trial.ask.number, error)
+        self._tag(first.run_id, {RETRIED_TAG: "true"})
+        # It would pass for that of the second attempt if its process died.
+        (folder / OUTCOME).unlink(missing_ok=True)
+        last, _ = job(functools.partial(self.launching.launch_alone, lease=lease))
+        self._tag(last.run_id, {OUT_OF_MEMORY_TAG: error})
+        return replace(last, hopeless=True) if last.state == OOM else last
+
+    def _tag(self, run_id: str | None, tags: Mapping[str, str]) -> None:
+        """Tags the run of an application that records its own; where the store is away, the conclusion does it."""
+        if run_id is not None and self.application.records_runs:
+            with suppress(TrackingError):
+                add_to_run(self.store, run_id, tags=tags)
 
     def _settle_death(self, trial: Trial, error: object, folder: Path, parent_run_id: str, *, counts: bool) -> Outcome:
         """Returns the outcome of a job that returned nothing, and closes the run that it could not close any more."""

@@ -12,6 +12,7 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from src.gpus.lease import Lease
 from src.workers.gpus import find_gpus
 
 #: Our own launcher's class; compared by name, since Hydra imports plugins in its own way.
@@ -71,6 +72,15 @@ class Launching:
             answer.set_exception(error)
         return answer
 
+    @property
+    def held_back(self) -> int:
+        """Slots that are free, but would not take a trial at present: another is to be alone on their GPU."""
+        return 0 if self._workers is None else int(self._workers.held_back)
+
+    def launch_alone(self, overrides: Sequence[str], number: int, lease: Lease) -> JobReturn:
+        """Runs a job as `launch` does, but with none of ours beside it on the GPU of the lease that it had before."""
+        return cast(JobReturn, self._workers.run_alone(overrides, number, lease))
+
     def limit_time(self, seconds: float | None) -> None:
         """Has jobs killed that take longer, where the launcher can do so."""
         if self._workers is not None:
@@ -85,6 +95,11 @@ class Launching:
         """Ends the launcher's processes."""
         if self._workers is not None:
             self._workers.close()
+
+
+def find_lease(result: JobReturn) -> Lease | None:
+    """Returns what a job had of a GPU; None where its launcher does not say, or it had none."""
+    return getattr(result, "lease", None)
 
 
 def keep_in_process(config: DictConfig) -> DictConfig:

@@ -166,7 +166,7 @@ class SearchLoop:
         return patience is not None and study.trials_since_best() >= patience
 
     def _fill_slots(self) -> None:
-        while self._slots.free:
+        while self._slots.free > self.search.launching.held_back:
             trial = self._ask()
             if trial is None:
                 return

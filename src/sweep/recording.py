@@ -15,6 +15,9 @@ from src.tracking.records import load_children
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import Store
 
+#: Tag of a run that was begun once before, beside others on its GPU: the error with which it ran out of memory there.
+OUT_OF_MEMORY_TAG = "fitgap.out_of_memory"
+
 
 class SeedRecorder:
     """The run of a trial that is trained with several seeds: their mean, above the runs of the seeds themselves."""
@@ -88,6 +91,8 @@ def record_trial(
     if view.error:
         # Of a process that died there is no traceback, but what it had printed last.
         run.log_text(view.traceback or view.error, "traceback.txt")
+    if view.out_of_memory:
+        run.set_tags({OUT_OF_MEMORY_TAG: view.out_of_memory})
     # MLflow shows the value of the highest step: what the trial came to, and not what it reported before.
     finish_trial_run(run, view.state, view.error, view.metrics, step=max(view.intermediate, default=0))
     return run.run_id

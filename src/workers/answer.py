@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle
 from hydra.core.utils import JobReturn, JobStatus
 
+from src.gpus.lease import Lease
 from src.workers.errors import JobResultError, JobTraceback, WorkerStartError
+
+
+@dataclass
+class SlotReturn(JobReturn):
+    """How a job ended, as Hydra's launchers return it, and what it had of a GPU.
+
+    Attributes:
+        lease: Its process's lease; None where it had none.
+    """
+
+    lease: Lease | None = None
 
 
 def pack_answer(result: JobReturn) -> bytes:
@@ -42,7 +55,7 @@ def pack_failure(error: BaseException, **facts: Any) -> bytes:
     return bytes(cloudpickle.dumps({**facts, "error": pickled, "summary": summary, "traceback": text}))
 
 
-def unpack_answer(data: bytes, overrides: Sequence[str]) -> JobReturn:
+def unpack_answer(data: bytes, overrides: Sequence[str]) -> SlotReturn:
     """Returns how a job ended as Hydra's launchers do."""
     answer = cloudpickle.loads(data)
     if "value" not in answer:
@@ -50,7 +63,7 @@ def unpack_answer(data: bytes, overrides: Sequence[str]) -> JobReturn:
         error.__cause__ = JobTraceback(answer["traceback"])
     else:
         try:
-            result = JobReturn(answer.get("overrides"), status=JobStatus.COMPLETED)
+            result = SlotReturn(answer.get("overrides"), status=JobStatus.COMPLETED)
             result.return_value = cloudpickle.loads(answer["value"])
             result.working_dir, result.task_name = answer.get("working_dir"), answer.get("task_name")
             return result
@@ -61,9 +74,9 @@ def unpack_answer(data: bytes, overrides: Sequence[str]) -> JobReturn:
     return result
 
 
-def fail_job(overrides: Sequence[str], error: BaseException) -> JobReturn:
+def fail_job(overrides: Sequence[str], error: BaseException) -> SlotReturn:
     """Returns the result of a job that an error ended."""
-    result = JobReturn(list(overrides), status=JobStatus.FAILED)
+    result = SlotReturn(list(overrides), status=JobStatus.FAILED)
     result.return_value = error
     return result
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import queue
 import shutil
 import tempfile
 import threading
@@ -17,10 +16,14 @@ from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from src.gpus.lease import Lease
+from src.workers.answer import SlotReturn
 from src.workers.errand import pack_call, pack_errand
 from src.workers.layout import Layout
+from src.workers.neighbours import Neighbours
 from src.workers.pool import WorkerPool
 from src.workers.slot import Slot
+from src.workers.vacancies import Vacancies
 from src.workers.worker import OUTPUT_FILE
 
 _log = logging.getLogger(__name__)
@@ -46,8 +49,14 @@ class LocalWorkers:
         self._guard = threading.Lock()
         self._stopped = threading.Event()
         self._opened: list[Slot] = []
-        self._free: queue.LifoQueue[Slot] = queue.LifoQueue()
+        self._vacancies = Vacancies()
+        self._neighbours = Neighbours()
         self._folder: Path | None = None
+
+    @property
+    def held_back(self) -> int:
+        """Slots without a job that take none at present, as a job that is run again is to be alone on their GPU."""
+        return self._vacancies.held_back
 
     def start(self) -> None:
         """Starts a process in each slot, which imports what is to be preloaded meanwhile; returns at once.
@@ -81,6 +90,27 @@ class LocalWorkers:
                 self.stop()
                 raise
 
+    def run_alone(self, overrides: Sequence[str], number: int, lease: Lease) -> JobReturn:
+        """Runs a job with nobody of ours beside it on the GPU of a lease, and returns how it ended.
+
+        It waits until the jobs that run there have ended, and none begins there until it has. Processes that wait there
+        for their next job are ended before: they may hold memory.
+
+        Raises:
+            ConfigError: The task function cannot be sent to a process.
+        """
+        self._open()
+        vacancies = self._vacancies
+        slots = vacancies.take_gpu(lease.device)
+        try:
+            for slot in slots:
+                slot.rest()
+            return self._run_in_whole(lease.alone(), overrides, number)
+        finally:
+            vacancies.give_back_gpu(lease.device, slots)
+            for slot in slots:
+                slot.warm()
+
     def call(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Calls a function in a process, as soon as a slot is free; returns at once.
 
@@ -91,17 +121,17 @@ class LocalWorkers:
             ConfigError: The task function cannot be sent to a process.
         """
         self._open()
-        packed, answer, free = pack_call(function, arguments), Future[Any](), self._free
+        packed, answer, vacancies = pack_call(function, arguments), Future[Any](), self._vacancies
 
         def work() -> None:
-            slot = free.get()
+            slot = vacancies.take()
             try:
                 result = slot.call(packed)
             except BaseException as error:
                 answer.set_exception(error)
                 return
             finally:
-                free.put(slot)
+                vacancies.give_back(slot)
             # Its property of this name would print something, too.
             value = result._return_value
             if result.status is JobStatus.COMPLETED:
@@ -126,7 +156,7 @@ class LocalWorkers:
         with self._guard:
             slots, self._opened = self._opened, []
             folder, self._folder = self._folder, None
-            self._free = queue.LifoQueue()
+            self._vacancies = Vacancies()
         endings = [threading.Thread(target=slot.close) for slot in slots]
         for ending in endings:
             ending.start()
@@ -141,25 +171,59 @@ class LocalWorkers:
             if not self._opened:
                 errand = pack_errand(*self._parts)
                 self._folder = folder = Path(tempfile.mkdtemp(prefix="fitgap-workers-"))
-                for number, environment in enumerate(self._layout.environments):
-                    slot = self._make_slot(environment, errand, folder, number)
+                layout = self._layout
+                for number, (environment, lease) in enumerate(zip(layout.environments, layout.leases, strict=True)):
+                    place = folder / str(number)
+                    place.mkdir()
+                    slot = self._make_slot(environment, errand, folder, place, reuse=layout.reuse, lease=lease)
                     self._opened.append(slot)
-                    self._free.put(slot)
+                self._vacancies = Vacancies(self._opened)
                 atexit.register(self.close)
             return list(self._opened)
 
-    def _make_slot(self, environment: dict[str, str], errand: bytes, folder: Path, number: int) -> Slot:
+    def _make_slot(
+        self,
+        environment: dict[str, str],
+        errand: bytes,
+        folder: Path,
+        place: Path,
+        *,
+        reuse: bool,
+        lease: Lease | None,
+    ) -> Slot:
         def make_pool(log: Path) -> WorkerPool:
             return WorkerPool(self._layout, environment, errand, folder, log)
 
-        place = folder / str(number)
-        place.mkdir()
-        return Slot(make_pool, place, self._stopped, self.begun, reuse=self._layout.reuse)
+        return Slot(make_pool, place, self._stopped, self.begun, reuse=reuse, lease=lease)
 
     def _run(self, overrides: Sequence[str], number: int) -> JobReturn:
-        free = self._free
-        slot = free.get()
+        vacancies = self._vacancies
+        slot = vacancies.take()
         try:
-            return slot.run(overrides, number, lambda: self.kill_after)
+            return self._run_in(slot, overrides, number)
         finally:
-            free.put(slot)
+            vacancies.give_back(slot)
+
+    def _run_in(self, slot: Slot, overrides: Sequence[str], number: int) -> SlotReturn:
+        if slot.lease is not None:
+            self._neighbours.look(slot.lease)
+        return slot.run(overrides, number, lambda: self.kill_after)
+
+    def _run_in_whole(self, lease: Lease, overrides: Sequence[str], number: int) -> SlotReturn:
+        """Runs a job in a slot that is made for it, and has a whole GPU."""
+        folder = self._folder
+        assert folder is not None
+        # As many threads as any other: on another number a training differs.
+        environment = self._layout.environments[0] | lease.to_environment()
+        place = Path(tempfile.mkdtemp(prefix="alone-", dir=folder))
+        # That it may be reused keeps it from having a second process ready, for which there is no job.
+        slot = self._make_slot(environment, pack_errand(*self._parts), folder, place, reuse=True, lease=lease)
+        with self._guard:
+            self._opened.append(slot)
+        try:
+            return self._run_in(slot, overrides, number)
+        finally:
+            with self._guard:
+                if slot in self._opened:
+                    self._opened.remove(slot)
+            slot.close()

@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn
-
-from src.workers.answer import fail_job, unpack_answer, wants_new_process
+from src.gpus.lease import Lease
+from src.workers.answer import SlotReturn, fail_job, unpack_answer, wants_new_process
 from src.workers.death import Cause, WorkerLost, count_kernel_kills
 from src.workers.pool import WorkerPool
 from src.workers.worker import call, work
@@ -24,6 +23,9 @@ class Slot:
 
     Where processes are not reused, the next one is started as soon as a job begins, and has imported everything by the
     time that job is done. It gets its job once the process before it is gone, and the memory of a GPU with it.
+
+    Attributes:
+        lease: What its processes have of a GPU; None where they have none.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Slot:
         begun: threading.Event,
         *,
         reuse: bool,
+        lease: Lease | None = None,
     ) -> None:
         """Starts nothing yet.
 
@@ -43,7 +46,9 @@ class Slot:
             stopped: Whether all jobs shall end at once.
             begun: Is set as soon as a process has taken a job.
             reuse: Whether a process takes one job after the other.
+            lease: What its processes have of a GPU.
         """
+        self.lease = lease
         self._make_pool = make_pool
         self._folder = folder
         self._stopped = stopped
@@ -62,11 +67,11 @@ class Slot:
             if self._ready is None and not self._is_over():
                 self._ready = self._make()
 
-    def run(self, overrides: Sequence[str], number: int, limit: Callable[[], float | None]) -> JobReturn:
+    def run(self, overrides: Sequence[str], number: int, limit: Callable[[], float | None]) -> SlotReturn:
         """Runs a job and returns how it ended; `limit` returns the seconds that it may take at present."""
         return self._do(work, (list(overrides), number), overrides, limit, followed=True)
 
-    def call(self, packed: bytes) -> JobReturn:
+    def call(self, packed: bytes) -> SlotReturn:
         """Has the process that is ready for the next job call a function, and returns what came of it as of a job."""
         return self._do(call, (packed,), (), lambda: None, followed=False)
 
@@ -78,7 +83,7 @@ class Slot:
         limit: Callable[[], float | None],
         *,
         followed: bool,
-    ) -> JobReturn:
+    ) -> SlotReturn:
         """Does what a process can do; `followed` says whether a job will follow, for which one has to be ready."""
         for attempt in range(_ATTEMPTS):
             kills = count_kernel_kills()
@@ -102,7 +107,9 @@ class Slot:
                     # It died before it had a job, perhaps long ago.
                     continue
                 error = lost.explain(kernel_kills=count_kernel_kills() - kills, limit=limit())
-                return fail_job(overrides, error)
+                failed = fail_job(overrides, error)
+                failed.lease = self.lease
+                return failed
             except BaseException:
                 # Ctrl-C in the thread that waits for the job.
                 pool.kill()
@@ -112,10 +119,19 @@ class Slot:
                 # A short job may be over before anybody has looked whether it has begun.
                 self._begun.set()
             result = unpack_answer(answer, overrides)
+            result.lease = self.lease
             reuse = self._reuse and not wants_new_process(result)
             self._give_back(pool, reuse=reuse or not followed)
             return result
         raise AssertionError("The last attempt returns.")
+
+    def rest(self) -> None:
+        """Ends the process that waits for the next job, and waits for it and those before it; `warm` starts another."""
+        with self._guard:
+            pool, self._ready = self._ready, None
+        if pool is not None:
+            self._dismiss(pool)
+        self._await_leaving()
 
     def kill(self) -> None:
         """Kills the slot's processes at once."""
@@ -146,9 +162,7 @@ class Slot:
         return pool
 
     def _take(self) -> WorkerPool:
-        leaving, self._leaving = self._leaving, []
-        for thread in leaving:
-            thread.join()
+        self._await_leaving()
         with self._guard:
             pool, self._ready = self._ready, None
             if pool is not None and pool.is_usable():
@@ -157,6 +171,11 @@ class Slot:
             self._dismiss(pool)
         with self._guard:
             return self._make()
+
+    def _await_leaving(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        for thread in leaving:
+            thread.join()
 
     def _note_begin(self) -> None:
         self._begun.set()

@@ -225,3 +225,23 @@ def wait_in(meeting: Path) -> None:
     """Shows its process, and waits to be killed."""
     show_pid(meeting / "pid-call")
     wait_for(meeting / "never")
+
+
+def stay_on_gpu(config: Any) -> dict[str, Any]:
+    """Shows that it has begun, ends when it is told so, and returns its lease and which processes it has beside it."""
+    from src.gpus.lease import Lease
+
+    meeting = Path(config.meeting)
+    begun = time.monotonic_ns()
+    beside = [pid for pid in find_family(os.getppid()) if pid != os.getpid() and is_worker(pid)]
+    show_pid(meeting / f"pid-{config.x}")
+    wait_for(meeting / f"go-{config.x}")
+    return {"lease": Lease.current(), "beside": beside, "begun": begun, "ended": time.monotonic_ns()}
+
+
+def is_worker(pid: int) -> bool:
+    """Whether a process is one of the workers, which multiprocessing has started, and lives."""
+    try:
+        return is_alive(pid) and "spawn_main" in " ".join(psutil.Process(pid).cmdline())
+    except psutil.NoSuchProcess:
+        return False

@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from src.entry import run_command
+from src.gpus.lease import Lease
 from src.study.reporting import report, should_stop
 
 
@@ -24,6 +25,10 @@ class UnpicklableError(Exception):
     def __init__(self, first: int, second: int) -> None:
         super().__init__("it cannot be pickled")
         self.held = lambda: first + second
+
+
+class ResourceExhaustedError(Exception):
+    """Named like TensorFlow's."""
 
 
 def note(config: DictConfig) -> None:
@@ -51,6 +56,13 @@ def misbehave(config: DictConfig) -> None:
             raise UnpicklableError(1, 2)
         case "memory":
             bytearray(100 * 10**9)
+        case "crowded" if (lease := Lease.current()) is None or lease.shared:
+            raise ResourceExhaustedError("OOM when allocating tensor")
+        case "vast":
+            raise ResourceExhaustedError("OOM when allocating tensor")
+        case "crowded-death" if (lease := Lease.current()) is None or lease.shared:
+            os.write(2, b"failed to allocate: CUDA_ERROR_OUT_OF_MEMORY\n")
+            os.abort()
         case "hang":
             time.sleep(600)
         case "deaf":
