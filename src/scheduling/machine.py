@@ -12,6 +12,9 @@ from pathlib import Path
 
 from src.config.paths import PROJECT_ROOT
 from src.errors import ConfigError, ScheduleError
+from src.gpus.driver import PROGRAM
+from src.gpus.inventory import find_gpu, read_gpus
+from src.gpus.made_up import find_file
 from src.occupancy import claims_folder
 from src.scheduling.finding import GOOD, MEND, UNKNOWN, Finding
 from src.scheduling.places import schedule_folder
@@ -52,12 +55,21 @@ def examine_folder(folder: Path) -> Finding:
 
 
 def _examine_gpus(sweeps: Sequence[ScheduledSweep]) -> Iterator[Finding]:
-    gpus = find_gpus("auto")
-    program = shutil.which("nvidia-smi")
-    if gpus:
-        yield Finding("GPUs", GOOD, f"{len(gpus)}: {', '.join(gpus)}")
-    elif program is not None and os.environ.get("CUDA_VISIBLE_DEVICES") is None:
-        yield Finding("GPUs", MEND, "nvidia-smi is there, but shows none. Run it, and look at the driver.")
+    try:
+        names, known = find_gpus("auto"), read_gpus()
+    except ConfigError as error:
+        yield Finding("GPUs", MEND, str(error))
+        return
+    made_up = find_file()
+    if made_up is not None:
+        told = f"made up by FITGAP_GPUS={made_up}: unset it where sweeps are to use what there is."
+        yield Finding("GPUs", UNKNOWN, told)
+    if names:
+        gpus = [(name, find_gpu(name, known)) for name in names]
+        told = ", ".join(name if gpu is None else gpu.describe() for name, gpu in gpus)
+        yield Finding("GPUs", GOOD, f"{len(names)}: {told}")
+    elif shutil.which(PROGRAM) is not None and os.environ.get("CUDA_VISIBLE_DEVICES") is None:
+        yield Finding("GPUs", MEND, f"{PROGRAM} is there, but shows none. Run it, and look at the driver.")
     else:
         yield Finding("GPUs", GOOD, "none can be seen; trainings run on the processors")
     for sweep in sweeps:

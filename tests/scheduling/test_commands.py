@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -150,6 +151,22 @@ def test_what_has_to_be_mended_is_told_with_how(timers: Systemd, monkeypatch: py
         "loginctl enable-linger",
     ):
         assert remedy in told
+
+
+def test_the_doctor_names_each_gpu_and_says_which_are_made_up(
+    timers: Systemd, make_gpus: Callable[..., None], tmp_path: Path
+) -> None:
+    def find() -> list[tuple[str, str]]:
+        return [(one.state, one.told) for one in examine_machine([load_sweep("nightly")]) if one.what == "GPUs"]
+
+    make_gpus({"driver": "550.54.14"}, {"name": "Another GPU"})
+    assert find() == [
+        ("unknown", f"made up by FITGAP_GPUS={tmp_path}/gpus.json: unset it where sweeps are to use what there is."),
+        ("good", "2: 0 (Some GPU, 25.8 GB, driver 550.54.14), 1 (Another GPU, 25.8 GB, driver made up)"),
+    ]
+    (tmp_path / "gpus.json").write_text("{}", encoding="utf-8")
+    ((state, told),) = find()
+    assert (state, "must hold a list" in told) == ("mend", True)
 
 
 def test_a_folder_that_is_no_folder_cannot_be_written(tmp_path: Path) -> None:
