@@ -20,6 +20,7 @@ from src.config.composition import flatten, to_yaml
 from src.config.run import RunConfig
 from src.data.dataset import ImageDataset
 from src.ending import COMPLETE, FAILED, INTERRUPTED, PRUNED, STATUSES, describe_exception, name_state
+from src.gpus.own import describe_own
 from src.history import EpochMetrics, History
 from src.models.build import Network
 from src.pictures import draw_curves
@@ -69,6 +70,7 @@ def describe_run(config: RunConfig) -> dict[str, str]:
         "fitgap.kind": tracking.kind or ("trial" if tracking.parent_run_id else "run"),
         "fitgap.state": "running",
         "fitgap.gpu": gpu_name() or "none",
+        **describe_own(),
         # On another number of threads the same training differs.
         "fitgap.threads": str(count_threads()),
     }

@@ -1,8 +1,7 @@
-"""Samples the use of processor, memory, disk, network and GPU with MLflow's probes, but into the run's journal."""
+"""Samples the use of processor, memory, disk, network and GPU as MLflow does, but into the run's journal."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections.abc import Mapping
@@ -10,6 +9,8 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from mlflow.environment_variables import MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL
+
+from src.tracking.gpu_probe import GpuProbe
 
 _INTERVAL_SECONDS = 10.0
 
@@ -60,12 +61,10 @@ class SystemMonitor:
 def start_monitor(run: _MetricsLog) -> SystemMonitor | None:
     """Starts to sample; None, with a warning, where MLflow's probes do not work."""
     try:
-        probes = [_probe(name) for name in ("CPU", "Disk", "Network")]
+        probes = [*(_probe(name) for name in ("CPU", "Disk", "Network")), GpuProbe()]
     except Exception as error:
-        _log.warning("System metrics cannot be logged (%s); they need psutil, and for a GPU nvidia-ml-py.", error)
+        _log.warning("System metrics cannot be logged (%s); they need psutil.", error)
         return None
-    with contextlib.suppress(Exception):  # No GPU, or no nvidia-ml-py to ask it with.
-        probes.append(_probe("GPU"))
     interval: float | None = MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.get()  # type: ignore[no-untyped-call]
     return SystemMonitor(run, probes, interval or _INTERVAL_SECONDS)
 

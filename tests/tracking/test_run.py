@@ -332,6 +332,56 @@ def test_system_metrics_go_through_the_journal(
     assert run.finish().delivered
 
 
+def test_the_use_of_a_runs_own_gpus_is_logged_under_mlflows_names(
+    make_gpus: Callable[..., None], store: Store, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    make_gpus({"used_mb": 1000}, {"memory_mb": 20000, "used_mb": 5000, "utilization": 87})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    run = start_run(store, name="tiny", tags={}, system_metrics=True)
+    eventually(lambda: "system/gpu_0_utilization_percentage" in _stored(run).data.metrics)
+    assert run.finish().delivered
+    stored = {key: value for key, value in _stored(run).data.metrics.items() if "gpu" in key}
+    assert stored == {
+        "system/gpu_0_memory_usage_megabytes": 5242.9,
+        "system/gpu_0_memory_usage_percentage": 25.0,
+        "system/gpu_0_utilization_percentage": 87.0,
+    }
+
+
+def test_gpus_are_asked_in_one_of_three_samples_and_not_at_all_where_there_are_none(
+    make_gpus: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from src.tracking.gpu_probe import GpuProbe
+
+    def sample(probe: GpuProbe) -> int:
+        probe.collect_metrics()
+        number = len(probe.aggregate_metrics())
+        probe.clear_metrics()
+        return number
+
+    make_gpus({}, {})
+    probe = GpuProbe()
+    assert [sample(probe) for _ in range(7)] == [6, 0, 0, 6, 0, 0, 6]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert sample(GpuProbe()) == 0
+
+
+def test_gpus_that_are_made_up_in_a_wrong_way_cost_a_warning_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from src.tracking.gpu_probe import GpuProbe
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("FITGAP_GPUS", "/nowhere.json")
+    probe = GpuProbe()
+    for _ in range(4):
+        probe.collect_metrics()
+        assert probe.aggregate_metrics() == {}
+    (told,) = caplog.messages
+    assert told.startswith("The use of GPUs is not logged: FITGAP_GPUS names /nowhere.json, which cannot be read")
+
+
 def test_system_metrics_that_cannot_be_had_cost_a_warning(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
