@@ -18,7 +18,7 @@ class TrackingConfig:
         log_model: Whether the trained model is kept with the run.
         keep_models: Runs of a sweep that keep their model, the best ones, and those registered in MLflow; the others'
             models are deleted.
-        system_metrics: Whether MLflow samples processor, memory and GPU use during the run.
+        system_metrics: Whether the use of processor, memory, disk, network and its own GPUs is logged during the run.
         tags: Further tags for the run.
         kind: What the run is, its tag `fitgap.kind`; set by the sweeper where it is no trial.
         parent_run_id: The sweep that the run belongs to; set by the sweeper, not by hand.

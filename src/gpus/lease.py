@@ -13,7 +13,8 @@ from src.gpus.inventory import Gpu
 #: Environment variable of a process that holds its lease.
 VARIABLE = "FITGAP_LEASE"
 
-#: What a process has on a GPU besides what TensorFlow hands out: CUDA's context, kernels, cuDNN's and cuBLAS's own.
+#: What a slot has on a GPU besides what TensorFlow hands out: CUDA's context and kernels, cuDNN's and cuBLAS's own, and
+#: the context of the process that waits there for the next trial.
 _CONTEXT_BYTES = 10**9
 
 
