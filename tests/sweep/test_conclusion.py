@@ -23,10 +23,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from src.comparison.report import rebuild_report
     from src.history import History
+    from src.study.outcome import Outcome
+    from src.study.owner import Owner
     from src.study.view import TrialView
     from src.sweep.conclusion import Conclusion, conclude_search
     from src.sweep.signals import Interruption
     from src.tracking.records import RunRecord, load_children, load_run
+    from src.tracking.run import start_run
     from src.tracking.store import Store, connect, open_store
     from src.tracking.sweeps import add_to_run
     from tests.sweep.searches import Opener, ScoredApplication, Stage, make_history, open_stage, read_console
@@ -294,3 +297,23 @@ def rebuild(stage: Stage) -> list[list[str]]:
     console = Console(quiet=True)
     report = rebuild_report(stage.parent.run_id, uri=stage.store.uri, output=None, console=console)
     return report.comparison.cells()
+
+
+def test_the_first_attempt_of_a_trial_that_ran_out_of_memory_beside_others_does_not_count(stage: Opener) -> None:
+    opened = stage("seed=1")
+    opened.run_trial()
+    study, arm = opened.studies[0], opened.search.arms[0].name
+    ask = study.ask(Owner.current())
+    assert ask is not None
+    study.note_out_of_memory(ask.number, "ResourceExhaustedError: too much")
+    run_ids = {}
+    for state in ("oom", "diverged"):
+        tags = {"fitgap.kind": "trial", "fitgap.state": state, "fitgap.arm": arm, "fitgap.trial_number": "1"}
+        run = start_run(opened.store, name=state, tags=tags, parent_run_id=opened.parent.run_id)
+        run.finish("FAILED")
+        run_ids[state] = run.run_id
+    study.tell(ask.number, Outcome("diverged", {}, "DivergedError: nan", run_id=run_ids["diverged"]), retry=False)
+    conclude(opened)
+    assert "fitgap.retried" in load_run(opened.store, run_ids["oom"]).tags
+    assert "fitgap.retried" not in load_run(opened.store, run_ids["diverged"]).tags
+    assert "2 trials: 1 complete, 1 failed" in read_console(opened.search)
