@@ -79,6 +79,8 @@ def dead_uri() -> str:
 def make_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes the machine one with the given GPUs, each with a name and 24576 MB unless it says otherwise."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    # They are nobody's, and must not be in the way of a sweep that has those of the machine.
+    monkeypatch.setenv("FITGAP_CLAIMS_DIR", str(tmp_path / "claims"))
     path = tmp_path / "gpus.json"
 
     def make(*gpus: dict[str, object]) -> None:
