@@ -6,6 +6,7 @@ from rich.console import Console
 
 from src.console import print_facts
 from src.tracking.delivery import Delivery
+from src.tracking.identity import find_experiment_id, is_provisional
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store, name_viewer
 
@@ -26,8 +27,9 @@ def print_closing(console: Console, title: str, run: TrackedRun, delivery: Deliv
     facts = [
         ("run", f"{run.run_id} in experiment {run.store.experiment_name}"),
         ("look at it", name_viewer(run.store)),
-        ("its page", name_page(run.store, run.run_id)),
     ]
+    if not is_provisional(run.run_id):
+        facts.append(("its page", name_page(run.store, run.run_id)))
     if charts:
         facts.append(("its charts", f"{_name_start(run.store)}/{charts}"))
     if delivery.reason is not None:
@@ -38,9 +40,10 @@ def print_closing(console: Console, title: str, run: TrackedRun, delivery: Deliv
 def name_page(store: Store, run_id: str) -> str:
     """Returns the address of a run's page, on the server that is the store or that `mlflow ui` starts.
 
-    MLflow 3.17 opens its pages for language models first; the address asks for those for trainings.
+    The store has to have the run. MLflow 3.17 opens its pages for language models first; the address asks for those for
+    trainings.
     """
-    return f"{_name_start(store)}/#/experiments/{store.experiment_id}/runs/{run_id}?workflowType=machine_learning"
+    return f"{_name_start(store)}/#/experiments/{find_experiment_id(store)}/runs/{run_id}?workflowType=machine_learning"
 
 
 def _name_start(store: Store) -> str:

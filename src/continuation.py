@@ -14,7 +14,7 @@ from src.errors import TrackingError
 from src.history import EPOCH_METRICS
 from src.recording import describe_run
 from src.tracking.run import TrackedRun, resume_run, start_run
-from src.tracking.store import Store
+from src.tracking.store import Store, may_be_away
 from src.training.checkpoint import Checkpoint, CheckpointFile, UnusableCheckpointError, describe_training
 
 
@@ -76,14 +76,15 @@ def open_run(store: Store, config: RunConfig, name: str, checkpoint: Checkpoint 
         tags=tags,
         parent_run_id=parent_run_id,
         system_metrics=config.tracking.system_metrics,
-        # The sweep has found the store good; should it have gone since, the run is recorded and created there later.
-        defer=parent_run_id is not None,
+        # Of a sweep, the store was found good or may be away: the run is recorded, and created there later.
+        defer=parent_run_id is not None or may_be_away(config.tracking),
     )
     return Beginning(run, checkpoint=checkpoint)
 
 
 def _resume(store: Store, config: RunConfig, name: str, checkpoint: Checkpoint, tags: dict[str, str]) -> Beginning:
-    run = resume_run(store, checkpoint.run_id)
+    # A trial's can be gone on with while the store is away: what is logged to it is delivered later.
+    run = resume_run(store, checkpoint.run_id, name=name, defer=config.tracking.parent_run_id is not None)
     run.name = name
     try:
         # The last metric of an epoch's in a request that was broken off.

@@ -18,14 +18,18 @@ from src.comparison.pictures import draw_pictures
 from src.comparison.selection import select_trials
 from src.comparison.subject import Subject, read_subject
 from src.comparison.tables import write_evidence
+from src.config.paths import PROJECT_ROOT
 from src.console import print_facts, print_table
-from src.errors import StorageError
+from src.errors import FitgapError, StorageError
 from src.page.files import write_page
+from src.tracking.address import resolve_uri, sqlite_path
+from src.tracking.delivery import Delivery
+from src.tracking.identity import locate_run
 from src.tracking.reconciliation import reconcile
 from src.tracking.records import load_children, load_histories
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
-from src.tracking.sweeps import add_to_run, find_sweep, find_view
+from src.tracking.sweeps import MADE, REPORT_TAG, add_to_run, find_sweep, find_view, list_due
 
 #: How long a report waits for what dead processes have left on disk.
 _RECONCILE_SECONDS = 30.0
@@ -55,6 +59,7 @@ def build_report(store: Store, parent_run_id: str, folder: Path, subject: Subjec
         TrackingError: The store cannot be read.
         StorageError: The folder cannot be written.
     """
+    store, parent_run_id = locate_run(store, parent_run_id)
     comparison = _compare(store, parent_run_id, subject)
     table, picture, page = folder / "comparison.csv", folder / "comparison.png", folder / "report.html"
     title = _title(store, subject)
@@ -112,12 +117,36 @@ def rebuild_report(parent_run_id: str | None, *, uri: str | None, output: Path |
     with tempfile.TemporaryDirectory() as temporary:
         folder = output or Path(temporary)
         report = build_report(store, parent.run_id, folder, read_subject(parent))
-        add_to_run(store, parent.run_id, files=report.files, metrics=report.metrics, tags=report.tags)
+        tags = {**report.tags, REPORT_TAG: MADE}
+        add_to_run(store, parent.run_id, files=report.files, metrics=report.metrics, tags=tags)
     print_comparison(console, report.comparison)
     where = str(output) if output else "the run's artifacts"
     facts = [("parent run", f"{parent.run_id} in experiment {store.experiment_name}"), ("files", where)]
     print_facts(console, f"report of {parent.name}", facts)
     return report
+
+
+def make_up_reports(deliveries: Sequence[Delivery], uri: str | None, console: Console) -> None:
+    """Builds the reports of sweeps whose store was away when they ended, and says what still cannot be built.
+
+    Args:
+        deliveries: What has just become of journals: a store that lacks some of them is left to the next time.
+        uri: Tracking URI of a store that is looked at in any case; None takes the one by default.
+        console: Where to print.
+
+    Raises:
+        TrackingError: No run can be recorded under the URI.
+    """
+    default = resolve_uri(uri, PROJECT_ROOT)
+    path = sqlite_path(default)
+    stores = {delivery.uri for delivery in deliveries if delivery.delivered}
+    stores |= {default} if path is None or path.exists() else set()
+    for store in sorted(stores - {delivery.uri for delivery in deliveries if not delivery.delivered}):
+        try:
+            for run_id in list_due(store):
+                rebuild_report(run_id, uri=store, output=None, console=console)
+        except FitgapError as error:
+            console.print(f"Reports may be due: {error}", style="yellow", soft_wrap=True)
 
 
 def link_artifact(experiment_id: str, run_id: str, name: str) -> str:

@@ -15,6 +15,8 @@ class TrackingConfig:
         uri: MLflow tracking URI; null takes `MLFLOW_TRACKING_URI`, else `mlflow.db` in the project's root.
         experiment: MLflow experiment under which the run appears.
         run_name: Name of the run; null makes one from what distinguishes it.
+        offline: What becomes of a run or a sweep that begins while its server is away: `fail` is an error at once, with
+            `continue` it is recorded on disk and delivered later; null takes `FITGAP_OFFLINE`, else `fail`.
         log_model: Whether the trained model is kept with the run.
         keep_models: Runs of a sweep that keep their model, the best ones, and those registered in MLflow; the others'
             models are deleted.
@@ -30,6 +32,7 @@ class TrackingConfig:
     uri: str | None = None
     experiment: str = "fitgap"
     run_name: str | None = None
+    offline: str | None = bounded(None, choices=("fail", "continue"))
     log_model: bool = True
     keep_models: int = bounded(3, minimum=1)
     system_metrics: bool = False

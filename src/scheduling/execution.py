@@ -22,6 +22,7 @@ from src.scheduling.hangup import ending_on_hangup
 from src.scheduling.journal import Journal
 from src.scheduling.notice import send_notice
 from src.scheduling.places import check_name, sweep_folder
+from src.scheduling.remainder import count_remainder, deliver_remainder
 from src.scheduling.search_process import Ended, run_search, search_command
 from src.scheduling.shift import (
     COMPLETE,
@@ -186,10 +187,23 @@ def _execute(
     # As long as no other shift of the sweep can begin; where it cannot be written, that is told at the end.
     with contextlib.suppress(FitgapError):
         journal.write(shift)
+    # Who has sent a signal waits, and does not wait for ever.
+    shift = replace(shift, undelivered=_deliver(sweep, log, console, at_once=ended.signal is not None))
     if ended.signal is None:
-        # Who has sent one waits, and does not wait for ever.
         _keep_budget(sweep, log, console)
     return shift
+
+
+def _deliver(sweep: ScheduledSweep, log: Path, console: Console, *, at_once: bool) -> int:
+    """Has the tracking store get what it could not get from the search; returns how many runs it still lacks.
+
+    With `at_once` nothing is delivered, and they are only counted.
+    """
+    try:
+        return count_remainder(sweep.tracking_uri) if at_once else deliver_remainder(sweep.tracking_uri, log)
+    except (FitgapError, OSError) as error:
+        console.print(f"Nothing more is delivered: {error}", soft_wrap=True, markup=False)
+        return 0
 
 
 def _keep_budget(sweep: ScheduledSweep, log: Path, console: Console) -> None:

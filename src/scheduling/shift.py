@@ -54,6 +54,7 @@ class Shift:
         compared_to: When that shift started.
         best_run_id: The best trial's run.
         parent_run_id: The parent run in the tracking store.
+        undelivered: Runs of its tracking store, this sweep's or others', that the store does not have in full.
         reason: Why it ended as it did.
         exit_code: The search's.
         log: File that holds what the search has printed.
@@ -79,6 +80,7 @@ class Shift:
     compared_to: str | None = None
     best_run_id: str | None = None
     parent_run_id: str | None = None
+    undelivered: int = 0
     reason: str | None = None
     exit_code: int | None = None
     log: str | None = None
@@ -126,7 +128,14 @@ class Shift:
             parts.append(f"{self.objective} {self.best:.4g}{change}")
         elif self.study is not None and self.state != RUNNING:
             parts.append("no trial has come to a value")
-        return ", ".join(parts) + (f". {self.reason}" if self.reason else "")
+        sentences = [", ".join(parts), *([self.reason] if self.reason else [])]
+        if self.undelivered:
+            runs = "1 run is" if self.undelivered == 1 else f"{self.undelivered} runs are"
+            sentences.append(
+                f"The tracking server was away: {runs} still on disk, for the next shift or python -m src.deliver to "
+                "deliver."
+            )
+        return ". ".join(sentence.removesuffix(".") for sentence in sentences) + ("." if sentences[1:] else "")
 
     def to_json(self) -> str:
         """Returns it as one line of JSON."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from src.config.paths import PROJECT_ROOT
 from src.errors import FitgapError
 from src.scheduling.finding import GOOD, MEND, Finding
+from src.scheduling.remainder import examine_outbox
 from src.scheduling.sweep_file import ScheduledSweep
 from src.study import address as study_address
 from src.study.storage import close_storage, open_storage
@@ -25,6 +26,7 @@ def examine_stores(sweeps: Sequence[ScheduledSweep]) -> Iterator[Finding]:
     urls = dict.fromkeys(sweep.storage for sweep in sweeps) or {study_address.resolve_storage(None, PROJECT_ROOT): None}
     for uri in uris:
         yield _examine_tracking(uri)
+        yield from examine_outbox(uri)
     for url in urls:
         yield _examine_studies(url)
 
@@ -61,6 +63,8 @@ def _examine_tracking(uri: str | None) -> Finding:
         if path is not None:
             return examine_database("tracking store", path)
         tracking_address.check_reachable(resolved)
+    except tracking_address.UnreachableError as error:
+        return Finding("tracking store", MEND, f"{error} A shift begins all the same, and delivers later.")
     except FitgapError as error:
         return Finding("tracking store", MEND, str(error))
     return Finding("tracking store", GOOD, f"{tracking_address.show_uri(resolved)} answers")

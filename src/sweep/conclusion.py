@@ -15,6 +15,7 @@ from src.comparison.selection import RETRIED_TAG
 from src.comparison.subject import Subject
 from src.console import print_facts
 from src.ending import COMPLETE, INTERRUPTED, OOM
+from src.errors import TrackingError
 from src.study.borders import find_borders, is_border_warning
 from src.study.plots import draw_plots
 from src.study.study import ArmStudy
@@ -29,6 +30,9 @@ from src.sweep.signals import Interruption
 from src.sweep.trials_table import write_trials
 from src.sweep.values import describe_values
 from src.sweep.winner import CONFIG_NAME, winner_command, write_winner
+from src.tracking.address import check_reachable
+from src.tracking.outbox import await_outbox
+from src.tracking.reconciliation import reconcile
 from src.tracking.records import load_children, load_run
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
@@ -36,6 +40,8 @@ from src.tracking.sweeps import add_to_run
 
 #: Why a search ends that has done all it was asked.
 _DONE = "all trials are done"
+#: Longest wait each for what processes, dead and living, have not delivered yet.
+_DELIVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ def conclude_search(
     """
     ending = _Ending(search, store, parent, studies, found, interruption or Interruption())
     try:
+        ending.catch_up()
         ending.read_trials()
         if state == COMPLETE:
             ending.begin_measuring()
@@ -139,6 +146,15 @@ class _Ending:
             )
 
         return min((arm for arm in self.search.arms if arm.name in self.best), key=rank, default=None)
+
+    def catch_up(self) -> None:
+        """Has the store get what it has missed while it was away: what is read of it from here on is to be whole."""
+        with self.finale.attempt("The tracking store does not have all of this search"):
+            check_reachable(self.store.uri)
+            reconcile(self.store).join(_DELIVERY_SECONDS)
+            self.parent.flush(_DELIVERY_SECONDS)
+            if not await_outbox(self.store.outbox, _DELIVERY_SECONDS, uri=self.store.uri):
+                raise TrackingError("trials are still being delivered.")
 
     def read_trials(self) -> None:
         """Reads the trials, and marks in the store those that were run again."""

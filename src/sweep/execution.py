@@ -74,4 +74,4 @@ def _start_failed_run(store: Store, parent: TrackedRun, cell: Cell, message: str
         "fitgap.trial_number": str(cell.number),
         "fitgap.error": message,
     }
-    start_run(store, name=cell.name, tags=tags, parent_run_id=parent.run_id).finish("FAILED")
+    start_run(store, name=cell.name, tags=tags, parent_run_id=parent.run_id, defer=True).finish("FAILED")

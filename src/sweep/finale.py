@@ -15,7 +15,7 @@ from src.tracking.address import show_uri
 from src.tracking.outbox import deliver_command
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store, name_viewer
-from src.tracking.sweeps import find_view
+from src.tracking.sweeps import DUE, MADE, REPORT_TAG, find_view
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Finale:
 
     def end(self, state: str) -> None:
         """Ends the parent run, and says where to look; what could not be done can be made up for later."""
-        self.parent.set_tags({"fitgap.state": state})
+        self.parent.set_tags({"fitgap.state": state, REPORT_TAG: DUE if self.incomplete else MADE})
         delivery = self.parent.finish(STATUSES[state])
         if self.incomplete:
             where = "" if name_viewer(self.store) == "mlflow ui" else f" --uri {show_uri(self.store.uri)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,10 +17,11 @@ from src.errors import StudyError, TrackingError
 from src.study.address import sqlite_path
 from src.study.study import ArmStudy
 from src.sweep.plan import Search
+from src.tracking.address import UnreachableError
 from src.tracking.facts import describe_environment
 from src.tracking.records import load_run
 from src.tracking.run import TrackedRun, resume_run, start_run
-from src.tracking.store import Store
+from src.tracking.store import Store, may_be_away
 
 #: The study's attribute that names the parent run.
 PARENT_ATTRIBUTE = "fitgap.parent_run_id"
@@ -43,6 +45,13 @@ class Parent:
     run_id: str
     run: TrackedRun | None
     lock: FileLock
+
+    def name_in(self, studies: Sequence[ArmStudy]) -> None:
+        """Tells studies the id of the run, where the store, which was away, has given it another since."""
+        if self.run is not None and self.run.run_id != self.run_id:
+            self.run_id = self.run.run_id
+            for study in studies:
+                study.set_attr(PARENT_ATTRIBUTE, self.run_id)
 
     def release(self) -> None:
         """Lets another process lead."""
@@ -85,13 +94,27 @@ def take_over(search: Search, store: Store, parent: Parent) -> Parent:
     except Timeout:
         return parent
     try:
-        if load_run(store, parent.run_id).tags.get("fitgap.state") != COMPLETE:
+        if not _is_complete(search, store, parent.run_id):
             return Parent(parent.run_id, _resume(store, parent.run_id, search), parent.lock)
     except BaseException:
         parent.lock.release()
         raise
     parent.lock.release()
     return parent
+
+
+def _is_complete(search: Search, store: Store, run_id: str) -> bool:
+    try:
+        return load_run(store, run_id).tags.get("fitgap.state") == COMPLETE
+    except UnreachableError:
+        if not _may_be_away(search):
+            raise
+        # To report on a search once more changes nothing.
+        return False
+
+
+def _may_be_away(search: Search) -> bool:
+    return may_be_away(search.arms[0].checked.tracking)
 
 
 def _start(search: Search, store: Store, warnings: list[str]) -> TrackedRun:
@@ -108,7 +131,7 @@ def _start(search: Search, store: Store, warnings: list[str]) -> TrackedRun:
     }
     if warnings:
         tags["fitgap.warnings"] = "\n".join(warnings)
-    run = start_run(store, name=search.name, tags=tags)
+    run = start_run(store, name=search.name, tags=tags, defer=_may_be_away(search))
     params: dict[str, object] = {f"grid.{key}": ",".join(values) for key, values in search.axes.items()}
     for dimension in search.arms[0].space.dimensions:
         params[f"search.{dimension.key}"] = dimension.describe()
@@ -134,7 +157,7 @@ def _start(search: Search, store: Store, warnings: list[str]) -> TrackedRun:
 
 def _resume(store: Store, run_id: str, search: Search) -> TrackedRun:
     try:
-        run = resume_run(store, run_id)
+        run = resume_run(store, run_id, name=search.name, defer=_may_be_away(search))
     except TrackingError as error:
         raise TrackingError(
             f"Search '{search.name}' cannot go on in the tracking store: {error} To begin a new search give "

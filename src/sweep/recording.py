@@ -104,7 +104,8 @@ def close_dead_run(store: Store, run_id: str, state: str, error: str) -> None:
     Raises:
         TrackingError: The store does not answer, or does not have the run.
     """
-    run = resume_run(store, run_id)
+    # The trial was begun although the store might be away: so can its end be recorded.
+    run = resume_run(store, run_id, defer=True)
     run.set_tags({"fitgap.state": state, "fitgap.error": error})
     run.log_text(error, "traceback.txt")
     run.finish(STATUSES[state])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from src.closing import name_page
 from src.console import print_facts
-from src.errors import FitgapError
+from src.errors import FitgapError, StudyError
 from src.study.storage import open_storage, resolve_storage
 from src.study.study import ArmStudy
 from src.study.warm_start import collect_points
@@ -28,6 +28,7 @@ from src.sweep.room import FullDiskError, Room, describe_shortage, survey_room
 from src.sweep.signals import Interruption
 from src.sweep.specification import build_spec
 from src.tracking.address import show_uri
+from src.tracking.identity import is_provisional
 from src.tracking.reconciliation import reconcile
 from src.tracking.store import Store, open_store
 
@@ -81,6 +82,9 @@ def execute_search(search: Search) -> Conclusion | None:
     try:
         return _execute(search, opened, parent, room)
     finally:
+        # Who reads the studies otherwise finds it by the id that they have.
+        with contextlib.suppress(StudyError):
+            parent.name_in(opened.studies)
         parent.release()
 
 
@@ -152,7 +156,8 @@ def _print_start(search: Search, opened: _Opened, parent: Parent) -> None:
         facts.append(("done before", f"{done}; {rest}"))
     facts.append(("objective", search.objectives.describe()))
     facts.append(("parent run", f"{parent.run_id} in experiment {opened.store.experiment_name}"))
-    facts.append(("its page", name_page(opened.store, parent.run_id)))
+    if not is_provisional(parent.run_id):
+        facts.append(("its page", name_page(opened.store, parent.run_id)))
     print_facts(search.console, search.name, facts)
     search.console.print()
     for warning in filter(None, [search.launching.remark, *opened.preparation.warnings]):

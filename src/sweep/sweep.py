@@ -21,7 +21,7 @@ from src.tracking.facts import describe_environment
 from src.tracking.outbox import await_outbox
 from src.tracking.reconciliation import reconcile
 from src.tracking.run import TrackedRun, start_run
-from src.tracking.store import Store, open_store
+from src.tracking.store import Store, may_be_away, open_store
 from src.tracking.sweeps import add_to_run, discard_models
 
 #: Longest wait until the store has the cells that have ended.
@@ -113,7 +113,7 @@ def start_parent(store: Store, sweep: Sweep, warnings: Sequence[str]) -> Tracked
     }
     if warnings:
         tags["fitgap.warnings"] = "\n".join(warnings)
-    parent = start_run(store, name=sweep.name, tags=tags)
+    parent = start_run(store, name=sweep.name, tags=tags, defer=may_be_away(sweep.configs[0].tracking))
     axes = {f"grid.{key}": ",".join(values) for key, values in sweep.axes.items()}
     parent.log_params({**axes, "num_cells": len(sweep.cells)})
     arrange_charts(parent, sweep.question, sweep.axes, sweep.configs[0].settings)

@@ -23,13 +23,31 @@ DEFAULT_OUTBOX = PROJECT_ROOT / "mlruns" / "outbox"
 #: Seconds within which a server has to accept a connection and to say something.
 PROBE_SECONDS = 3
 
+_TOO_MANY_REQUESTS = 429
 _SERVERS = ("http", "https")
 _DATABASES = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _ALLOWED = "sqlite:///FILE, http://HOST:PORT, https://HOST, postgresql://…, mysql://…, mssql://… or databricks"
 
 
 class UnreachableError(TrackingError):
-    """Nothing answers at the store's address at present, which another moment may mend."""
+    """Nothing answers at the store's address at present, which another moment may mend.
+
+    Attributes:
+        reason: What is in the way, without what to do about it.
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        """Takes the whole message, and the part of it that is the reason."""
+        super().__init__(message)
+        self.reason = reason or message
+
+
+def is_away(error: Exception) -> bool:
+    """Returns whether an error says that the store is away or busy, rather than that it refuses."""
+    if isinstance(error, MlflowException):
+        status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]
+        return status >= 500 or status == _TOO_MANY_REQUESTS
+    return isinstance(error, (UnreachableError, OSError))
 
 
 def resolve_uri(uri: str | None, root: Path) -> str:
@@ -109,7 +127,7 @@ def check_reachable(uri: str) -> None:
         try:
             socket.create_connection((parts.hostname, parts.port or _DATABASES[scheme]), PROBE_SECONDS).close()
         except OSError as error:
-            raise _unreachable(uri, str(error)) from error
+            raise _unreachable(uri, short_reason(error)) from error
 
 
 def _ask(uri: str) -> None:
@@ -126,6 +144,8 @@ def _ask(uri: str) -> None:
 
 def short_reason(error: BaseException) -> str:
     """Returns the last, telling part of an error that libraries have wrapped into one another, in one line."""
+    if isinstance(error, UnreachableError):
+        return error.reason
     text = " ".join(str(error).split()) or type(error).__name__
     for pattern, plain in (
         (r"Connection refused", "connection refused"),
@@ -142,7 +162,8 @@ def short_reason(error: BaseException) -> str:
 def _unreachable(uri: str, reason: str) -> UnreachableError:
     return UnreachableError(
         f"The tracking server at {show_uri(uri)} cannot be used: {reason}. Start it, or point tracking.uri or "
-        "MLFLOW_TRACKING_URI somewhere else; tracking.uri=sqlite:///mlflow.db records on this machine."
+        "MLFLOW_TRACKING_URI somewhere else; tracking.uri=sqlite:///mlflow.db records on this machine.",
+        reason,
     )
 
 

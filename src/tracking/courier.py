@@ -52,13 +52,23 @@ class Courier:
         self._work.set()
 
     def hurry(self) -> None:
-        """Asks for the delivery without delay, of a finished journal; returns at once."""
+        """Asks for the delivery without delay; returns at once."""
         self._hurry.set()
         self._work.set()
 
     def wait(self, timeout_seconds: float) -> None:
         """Waits until a finished journal is delivered, the time is up, or the store turns out to be away."""
         wait_for([self], timeout_seconds)
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Waits until nothing waits to be delivered, the time is up, or the store turns out to be away."""
+        asked = time.monotonic()
+        self.hurry()
+        while self._journal.pending(1) and not self._done.wait(_POLL_SECONDS):
+            passed = time.monotonic() - asked
+            if passed > timeout_seconds or (passed > _PATIENCE_SECONDS and self.failed_since(asked)):
+                break
+        self.relax()
 
     def join(self, timeout_seconds: float) -> bool:
         """Waits for the end of the thread and returns whether it has come; asks for nothing."""

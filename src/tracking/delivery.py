@@ -10,12 +10,13 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from src.tracking.address import short_reason, sqlite_path
+from src.tracking.address import is_away, short_reason, sqlite_path
 from src.tracking.batch import BATCHED, MAX_METRICS, next_group, send_batch, send_dataset, split_record
-from src.tracking.creation import find_or_create_run, is_away
+from src.tracking.creation import find_or_create_run
+from src.tracking.identity import NotDeliveredError, find_run_id, is_provisional, name_parent
 from src.tracking.journal import Journal, Record
 from src.tracking.logged_model import deliver_model
-from src.tracking.store import connect
+from src.tracking.store import Store, connect
 
 _REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS")
 #: Failures of one record, while the store answers otherwise, after which it no longer holds up the others.
@@ -26,6 +27,10 @@ _log = logging.getLogger(__name__)
 
 class AwayError(Exception):
     """The store does not take anything at present; the message is the reason."""
+
+
+class EarlyError(AwayError):
+    """The store answers, but has not got another run yet that has to be there before."""
 
 
 class GoneError(AwayError):
@@ -43,6 +48,7 @@ class Delivery:
         command: Command that delivers the rest later.
         run_id: Id of the run; a provisional one as long as the store does not have the run.
         name: Name of the run.
+        uri: Tracking URI of the store; empty where the journal does not say it.
         active: Whether a living process still holds the records, and delivers them by itself.
     """
 
@@ -52,6 +58,7 @@ class Delivery:
     command: str = "python -m src.deliver"
     run_id: str = ""
     name: str = ""
+    uri: str = ""
     active: bool = False
 
 
@@ -76,8 +83,10 @@ class Deliverer:
         group = next_group(records)
         client = self._connect()
         if group[0]["kind"] == "create":
-            self._create(client, group[0])
+            self._create(group[0])
             return True
+        self._identify()
+        group = self._name_parents(group)
         try:
             self._send(client, group)
         except Exception as error:
@@ -95,7 +104,9 @@ class Deliverer:
         Raises:
             AwayError: The store does not answer, or does not have the run any more.
         """
-        return self._check_run(self._connect()) == "RUNNING"
+        client = self._connect()
+        self._identify()
+        return self._check_run(client) == "RUNNING"
 
     def _connect(self) -> MlflowClient:
         uri = str(self._journal.header["uri"])
@@ -108,17 +119,48 @@ class Deliverer:
         except Exception as error:
             raise AwayError(short_reason(error)) from error
 
-    def _create(self, client: MlflowClient, record: Record) -> None:
-        """Creates the run of a journal that was begun without the store."""
+    @property
+    def _store(self) -> Store:
         header = self._journal.header
+        uri, experiment_id, name = (str(header[key]) for key in ("uri", "experiment_id", "experiment_name"))
+        return Store(uri, experiment_id, name, self._journal.folder.parent)
+
+    def _create(self, record: Record) -> None:
+        """Creates the run of a journal that was begun without the store."""
         try:
-            run_id = find_or_create_run(client, str(header["experiment_id"]), record, record["journal_id"])
+            run_id = find_or_create_run(self._store, record)
+        except NotDeliveredError as error:
+            raise EarlyError(f"the run that it belongs to comes first: {error}") from error
         except Exception as error:
             if is_away(error):
                 raise AwayError(short_reason(error)) from error
             raise GoneError(f"the store refuses to create the run: {short_reason(error)}") from error
         self._journal.name_run(run_id)
         self._journal.confirm([record["number"]])
+
+    def _name_parents(self, group: list[Record]) -> list[Record]:
+        """Returns records in which a run that was moved below another one names that by the store's id."""
+        try:
+            return [
+                {**record, "values": name_parent(self._store, record["values"])} if record["kind"] == "tags" else record
+                for record in group
+            ]
+        except NotDeliveredError as error:
+            raise EarlyError(f"the run that it belongs to comes first: {error}") from error
+        except Exception as error:
+            raise AwayError(short_reason(error)) from error
+
+    def _identify(self) -> None:
+        """Finds out the id of a run that was begun without the store, in a journal that has since been delivered."""
+        run_id = self._journal.run_id
+        if not is_provisional(run_id):
+            return
+        try:
+            self._journal.name_run(find_run_id(self._store, run_id))
+        except NotDeliveredError as error:
+            raise EarlyError(short_reason(error)) from error
+        except Exception as error:
+            raise AwayError(short_reason(error)) from error
 
     def _insist_on_refusal(self, client: MlflowClient, error: Exception) -> None:
         """Returns if the store refuses these records for good; otherwise raises `AwayError`."""

@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 from src.config.paths import PROJECT_ROOT
 from src.errors import TrackingError
 from src.tracking.address import check_reachable, resolve_uri, short_reason, show_uri, sqlite_path
+from src.tracking.identity import JOURNAL_TAG, is_provisional
 from src.tracking.logged_model import locate_model, read_metadata
 from src.tracking.store import connect
 
@@ -81,7 +82,10 @@ def find_model(run_id: str, uri: str | None = None) -> FoundModel:
 
 def _find_run(client: MlflowClient, run_id: str, shown: str) -> Run:
     """Returns the run with an id, or the only one whose id begins so."""
-    if len(run_id) >= _ID_LENGTH:
+    if is_provisional(run_id):
+        # The id that a run went by while the store was away, as its last lines and a study name it.
+        runs = _search(client, _list_experiments(client), f"tags.`{JOURNAL_TAG}` = '{run_id}'")
+    elif len(run_id) >= _ID_LENGTH:
         try:
             return client.get_run(run_id)
         except MlflowException as error:
@@ -89,8 +93,7 @@ def _find_run(client: MlflowClient, run_id: str, shown: str) -> Run:
                 raise
             runs = []
     else:
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        runs = _search(client, experiments, f"attributes.run_id LIKE '{run_id}%'")
+        runs = _search(client, _list_experiments(client), f"attributes.run_id LIKE '{run_id}%'")
     if len(runs) > 1:
         several = ", ".join(f"{run.info.run_id} ({run.info.run_name})" for run in runs[:5])
         raise TrackingError(f"The ids of several runs at {shown} begin with {run_id}: {several}. Give more of it.")
@@ -153,6 +156,10 @@ def _has_model(client: MlflowClient, run_id: str) -> bool:
     except LookupError:
         return False
     return True
+
+
+def _list_experiments(client: MlflowClient) -> list[str]:
+    return [str(experiment.experiment_id) for experiment in client.search_experiments()]
 
 
 def _search(client: MlflowClient, experiments: list[str], condition: str) -> list[Run]:

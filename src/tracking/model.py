@@ -15,6 +15,7 @@ from mlflow.types import Schema, TensorSpec
 from src.config.tracking import TrackingConfig
 from src.errors import StorageError, TrackingError
 from src.tracking.address import short_reason, show_uri
+from src.tracking.identity import find_run_id
 from src.tracking.logged_model import fetch, locate_model
 from src.tracking.store import connect, open_store
 
@@ -71,7 +72,7 @@ def load_model(config: TrackingConfig, run_id: str) -> keras.Model:
     """
     store = open_store(config)
     try:
-        place = locate_model(connect(store.uri), run_id)
+        place = locate_model(connect(store.uri), find_run_id(store, run_id))
     except Exception as error:
         raise _cannot_load(run_id, store.uri, error) from error
     return load_model_from(store.uri, place, run_id)

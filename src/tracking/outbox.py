@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
 import shutil
 import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from src.errors import TrackingError
 from src.tracking.address import DEFAULT_OUTBOX
-from src.tracking.delivery import AwayError, Deliverer, Delivery, GoneError
+from src.tracking.delivery import AwayError, Deliverer, Delivery, EarlyError, GoneError
 from src.tracking.journal import REMOVED, Journal, read_cursor
 from src.tracking.store import Store
 
@@ -65,10 +67,22 @@ def deliver_pending(outbox: Path = DEFAULT_OUTBOX, *, quiet: bool = False) -> li
     """
     try:
         away: dict[str, str] = {}
-        deliveries = [_deliver(folder, away, quiet) for folder in _list_folders(outbox)]
+        # A sweep is begun before its runs, and has to be there before them.
+        folders = sorted(_list_folders(outbox), key=_read_beginning)
+        deliveries = [_deliver(folder, away, quiet) for folder in folders]
         return [delivery for delivery in deliveries if delivery]
     except OSError as error:
         raise TrackingError(f"The outbox {outbox} cannot be read or written: {error}.") from error
+
+
+def count_pending(outbox: Path, uri: str | None = None) -> int:
+    """Returns how many runs have something in an outbox that the store does not have, without any attempt to deliver.
+
+    Args:
+        outbox: Folder of the journals; one that does not exist holds none.
+        uri: Resolved tracking URI of the store whose runs alone are meant; null means those of all stores.
+    """
+    return sum(uri in (None, _read_first(folder).get("uri")) for folder in _list_folders(outbox))
 
 
 def await_outbox(outbox: Path, timeout_seconds: float, *, uri: str | None = None) -> bool:
@@ -102,6 +116,21 @@ def deliver_command(outbox: Path) -> str:
 
 def _list_folders(outbox: Path) -> list[Path]:
     return sorted(path for path in outbox.iterdir() if path.is_dir()) if outbox.exists() else []
+
+
+def _read_first(folder: Path) -> dict[str, Any]:
+    """Returns the first record of a journal, its header; nothing where that cannot be read."""
+    try:
+        with (folder / "journal.jsonl").open(encoding="utf-8") as file:
+            record = json.loads(file.readline())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _read_beginning(folder: Path) -> int:
+    """Returns when a journal was begun, in milliseconds since 1970; 0 where that cannot be read."""
+    return int(_read_first(folder).get("time", 0))
 
 
 def _ends(folder: Path, uri: str | None) -> bool:
@@ -164,7 +193,9 @@ def _deliver(folder: Path, away: dict[str, str], quiet: bool) -> Delivery | None
         journal.remove()
     else:
         journal.close()
-    return Delivery(delivered=reason is None, pending=pending, reason=reason, command=command, run_id=run_id, name=name)
+    return Delivery(
+        delivered=reason is None, pending=pending, reason=reason, command=command, run_id=run_id, name=name, uri=uri
+    )
 
 
 def _drain(journal: Journal, away: dict[str, str], quiet: bool) -> str | None:
@@ -180,7 +211,7 @@ def _drain(journal: Journal, away: dict[str, str], quiet: bool) -> str | None:
             journal.append("finish", status="KILLED", end_time=journal.left_at)
             while deliverer.deliver_next():
                 pass
-    except GoneError as error:
+    except (GoneError, EarlyError) as error:
         return str(error)
     except AwayError as error:
         away[str(journal.header["uri"])] = str(error)

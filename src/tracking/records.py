@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 from src.errors import TrackingError
 from src.history import EPOCH_METRICS, History
 from src.tracking.address import check_reachable, short_reason, show_uri
+from src.tracking.identity import PARENT_TAG, find_experiment_id, find_run_id
 from src.tracking.store import Store, connect
 
 #: What the SQL store keeps in place of infinity.
@@ -60,7 +61,11 @@ def load_run(store: Store, run_id: str) -> RunRecord:
     Raises:
         TrackingError: The store does not answer, or does not have the run.
     """
-    return _read(store, f"read run {run_id}", lambda client: _with_history(client, _record(client.get_run(run_id))))
+
+    def read(client: MlflowClient) -> RunRecord:
+        return _with_history(client, _record(client.get_run(find_run_id(store, run_id))))
+
+    return _read(store, f"read run {run_id}", read)
 
 
 def load_children(store: Store, parent_run_id: str, *, histories: bool = True) -> list[RunRecord]:
@@ -74,10 +79,11 @@ def load_children(store: Store, parent_run_id: str, *, histories: bool = True) -
     Raises:
         TrackingError: The store does not answer.
     """
-    runs_of_sweep = f"tags.`mlflow.parentRunId` = '{parent_run_id}'"
-    records = _read(
-        store, f"read the runs of sweep {parent_run_id}", lambda client: _search(client, store, runs_of_sweep)
-    )
+
+    def read(client: MlflowClient) -> list[RunRecord]:
+        return _search(client, store, f"tags.`{PARENT_TAG}` = '{find_run_id(store, parent_run_id)}'")
+
+    records = _read(store, f"read the runs of sweep {parent_run_id}", read)
     return load_histories(store, records) if histories else records
 
 
@@ -125,11 +131,12 @@ def _read(store: Store, what: str, read: Callable[[MlflowClient], _Result]) -> _
 
 def _search(client: MlflowClient, store: Store, filter_string: str) -> list[RunRecord]:
     """Returns the experiment's runs that pass a filter, without deleted ones and without epochs."""
+    experiment_id = find_experiment_id(store)
     runs: list[Run] = []
     token = None
     while True:
         page = client.search_runs(
-            [store.experiment_id],
+            [experiment_id],
             filter_string=filter_string,
             order_by=["attributes.start_time ASC"],
             max_results=_PAGE,

@@ -11,19 +11,20 @@ from pathlib import Path
 from mlflow.entities import LifecycleStage
 
 from src.errors import TrackingError
-from src.tracking.address import check_reachable, short_reason, show_uri
+from src.tracking.address import check_reachable, is_away, short_reason, show_uri
 from src.tracking.batch import MAX_METRICS, MAX_PARAMS
 from src.tracking.courier import Courier
-from src.tracking.creation import (
-    JOURNAL_TAG,
-    PROVISIONAL,
-    create_run,
-    find_created_run,
-    is_away,
-    make_provisional_id,
-)
+from src.tracking.creation import create_run
 from src.tracking.deliveries import leave_to
 from src.tracking.delivery import Delivery
+from src.tracking.identity import (
+    JOURNAL_TAG,
+    PARENT_TAG,
+    NotDeliveredError,
+    find_run_id,
+    is_provisional,
+    make_provisional_id,
+)
 from src.tracking.journal import Journal
 from src.tracking.logged_model import MODEL_NAME
 from src.tracking.outbox import deliver_command, open_journal
@@ -94,7 +95,7 @@ class TrackedRun:
         steps = [record["step"] for record in waiting if record["kind"] == "metrics" and key in record["values"]]
         check_reachable(self.store.uri)
         try:
-            points = connect(self.store.uri).get_metric_history(self.run_id, key)
+            points = connect(self.store.uri).get_metric_history(find_run_id(self.store, self.run_id), key)
         except Exception as error:
             raise _cannot(f"read {key} of run {self.run_id}", self.store, error) from error
         return max([*steps, *(int(point.step) for point in points)], default=0)
@@ -152,6 +153,14 @@ class TrackedRun:
         staged = (stage_move if move else stage_copy)(self._journal, folder, MODEL_NAME)
         self._log("model", staged=staged, path=str(folder.absolute()), step=step)
 
+    def flush(self, timeout_seconds: float) -> bool:
+        """Waits until the store has all that was logged so far, and returns whether it has.
+
+        A store that does not answer is given up after a few seconds, and asked again in the background.
+        """
+        self._courier.flush(timeout_seconds)
+        return not self._journal.pending(1)
+
     def finish(self, status: str = "FINISHED", timeout_seconds: float = 30.0, *, background: bool = False) -> Delivery:
         """Ends the run and waits until the store has everything.
 
@@ -177,7 +186,7 @@ class TrackedRun:
             monitor.stop()
         if not self._journal.finished:
             self._journal.append("finish", status=status)
-        background = background and not self.run_id.startswith(PROVISIONAL)
+        background = background and not is_provisional(self.run_id)
         if background:
             leave_to(self._courier)
         else:
@@ -228,9 +237,9 @@ def start_run(
         tags: Tags from the start, such as those of `describe_environment`.
         parent_run_id: The sweep's run, for a run that belongs to one.
         system_metrics: Whether to log the use of processor, memory, disk, network and GPU.
-        defer: Whether the run may begin while the store is away, for a store that was found good before. Its journal
-            then has the store create it, with the time of this call as its start, as soon as the store is back. What
-            the store refuses is an error all the same.
+        defer: Whether the run may begin while the store is away, or before the store has its parent. Its journal then
+            has the store create it, with the time of this call as its start, as soon as the store is back. What the
+            store refuses is an error all the same.
 
     Raises:
         TrackingError: The store does not answer and the start may not be deferred, or it refuses.
@@ -238,7 +247,7 @@ def start_run(
     start_time = int(time.time() * 1000)
     all_tags = {key: shorten(str(value), MAX_TAG_LENGTH) for key, value in tags.items()}
     if parent_run_id:
-        all_tags["mlflow.parentRunId"] = parent_run_id
+        all_tags[PARENT_TAG] = parent_run_id
     provisional_id = make_provisional_id()
     if defer:
         # In any case: a run may have been created although the answer was lost.
@@ -267,7 +276,7 @@ def _start_deferred(
     return TrackedRun(store, name, journal)
 
 
-def resume_run(store: Store, run_id: str) -> TrackedRun:
+def resume_run(store: Store, run_id: str, *, name: str = "", defer: bool = False) -> TrackedRun:
     """Attaches to an existing run, takes over what a dead process has left of it, and opens it again if it has ended.
 
     A sweep that goes on in another process, after an interrupt or a crash, keeps its parent run, and a training that
@@ -275,18 +284,26 @@ def resume_run(store: Store, run_id: str) -> TrackedRun:
 
     Args:
         store: Where it is recorded.
-        run_id: Its id, which may be the provisional one that it began with.
+        run_id: Its id, which may be a provisional one.
+        name: What it is called as long as the store cannot be asked.
+        defer: Whether the store may be away; whether it has the run shows then when it is back.
 
     Raises:
-        TrackingError: The store does not answer, or does not have the run.
+        TrackingError: The store does not answer and may not be away, or does not have the run.
     """
-    check_reachable(store.uri)
     try:
-        client = connect(store.uri)
-        if run_id.startswith(PROVISIONAL):
-            run_id = find_created_run(client, store.experiment_id, run_id) or run_id
-        info = client.get_run(run_id).info
+        check_reachable(store.uri)
+        run_id = find_run_id(store, run_id)
+        info = connect(store.uri).get_run(run_id).info
+    except NotDeliveredError:
+        if not (store.outbox / run_id).exists():
+            raise
+        return _resume_deferred(store, run_id, name)
     except Exception as error:
+        if defer and is_away(error):
+            return _resume_deferred(store, run_id, name)
+        if isinstance(error, TrackingError):
+            raise
         raise _cannot(f"resume run {run_id}", store, error) from error
     if info.lifecycle_stage == LifecycleStage.DELETED:
         raise TrackingError(f"Run {run_id} was deleted in MLflow. Restore it there, or start a new one.")
@@ -295,6 +312,13 @@ def resume_run(store: Store, run_id: str) -> TrackedRun:
     if journal.finished or info.status != "RUNNING":
         journal.append("reopen")
     return TrackedRun(store, name, journal)
+
+
+def _resume_deferred(store: Store, run_id: str, name: str) -> TrackedRun:
+    journal = open_journal(store, run_id, name)
+    # Whether it has ended is not known: opening one that goes on changes nothing.
+    journal.append("reopen")
+    return TrackedRun(store, str(journal.header["run_name"]), journal)
 
 
 def _cannot(what: str, store: Store, error: Exception) -> TrackingError:

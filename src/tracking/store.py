@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shlex
 from contextlib import nullcontext
@@ -17,7 +18,15 @@ from mlflow.tracking import MlflowClient
 from src.config.paths import PROJECT_ROOT
 from src.config.tracking import TrackingConfig
 from src.errors import TrackingError
-from src.tracking.address import check_reachable, locate_outbox, resolve_uri, short_reason, show_uri, sqlite_path
+from src.tracking.address import (
+    check_reachable,
+    is_away,
+    locate_outbox,
+    resolve_uri,
+    short_reason,
+    show_uri,
+    sqlite_path,
+)
 from src.tracking.database import lock_database, prepare_database
 from src.tracking.views import NOTE_TAG, add_views, build_experiment_views, describe_experiment
 
@@ -33,7 +42,8 @@ class Store:
 
     Attributes:
         uri: MLflow tracking URI; an SQLite path in it is absolute.
-        experiment_id: Id of the MLflow experiment.
+        experiment_id: Id of the MLflow experiment; empty where the store was away when it was opened, and then
+            `find_experiment_id` of `src.tracking.identity` says it.
         experiment_name: Its name.
         outbox: Folder that keeps what is logged until the store has it.
     """
@@ -55,7 +65,7 @@ def open_store(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Store:
 
     Safe for several processes at once, also on an empty folder. Artifacts of an SQLite store lie in `mlruns` beside the
     database; those of a server where it keeps them. A run of a sweep, whose store was ready when the sweep began, asks
-    nobody: the store may have gone since.
+    nobody: the store may have gone since. Nor need a server answer where runs may begin without it.
 
     Args:
         config: The `tracking` block.
@@ -69,26 +79,46 @@ def open_store(config: TrackingConfig, root: Path = PROJECT_ROOT) -> Store:
     if not name:
         raise TrackingError("tracking.experiment must not be empty. Name it, as in tracking.experiment=fitgap.")
     outbox = locate_outbox(uri, root)
-    if config.parent_run_id and config.experiment_id:
+    if config.parent_run_id and config.experiment_id is not None:
         return Store(uri=uri, experiment_id=config.experiment_id, experiment_name=name, outbox=outbox)
     path = sqlite_path(uri)
     with nullcontext() if path is None else lock_database(path):
         artifacts = None
-        if path is None:
-            check_reachable(uri)
-        else:
+        if path is not None:
             folder = path.parent / "mlruns"
             prepare_database(path, folder)
             artifacts = (folder / _folder_name(name)).as_uri()
         try:
-            experiment_id = _find_experiment(connect(uri), name, artifacts)
+            check_reachable(uri)
+            experiment_id = find_experiment(connect(uri), name, artifacts)
         except Exception as error:
-            raise _refused(uri, error) from error
+            if path is None and is_away(error) and may_be_away(config):
+                _log.warning(
+                    "The tracking server at %s is away (%s). What is recorded is kept in %s, and delivered once it is "
+                    "back.", show_uri(uri), short_reason(error), outbox,
+                )  # fmt: skip
+                experiment_id = ""
+            elif isinstance(error, TrackingError):
+                raise
+            else:
+                raise _refused(uri, error) from error
     try:
         outbox.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrackingError(f"{outbox} cannot be written ({error}); it keeps what a server does not take.") from error
     return Store(uri=uri, experiment_id=experiment_id, experiment_name=name, outbox=outbox)
+
+
+def may_be_away(config: TrackingConfig) -> bool:
+    """Returns whether a run or a sweep may begin while its store is away: `tracking.offline`, else `FITGAP_OFFLINE`.
+
+    Raises:
+        TrackingError: The variable says neither `fail` nor `continue`.
+    """
+    chosen = config.offline or os.environ.get("FITGAP_OFFLINE") or "fail"
+    if chosen not in ("fail", "continue"):
+        raise TrackingError(f"FITGAP_OFFLINE must be fail or continue, but is '{chosen}'.")
+    return chosen == "continue"
 
 
 def name_viewer(store: Store) -> str:
@@ -101,7 +131,7 @@ def name_viewer(store: Store) -> str:
     return f"mlflow ui --backend-store-uri {shlex.quote(shown)}"
 
 
-def _find_experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+def find_experiment(client: MlflowClient, name: str, artifacts: str | None = None) -> str:
     """Returns the id of an experiment, which is created if there is none; its views are made as they should be."""
     experiment = client.get_experiment_by_name(name)
     views = build_experiment_views()

@@ -13,11 +13,22 @@ from mlflow.tracking import MlflowClient
 from src.config.paths import PROJECT_ROOT
 from src.errors import TrackingError
 from src.tracking.address import check_reachable, locate_outbox, resolve_uri, short_reason, show_uri
+from src.tracking.identity import (
+    JOURNAL_TAG,
+    NotDeliveredError,
+    find_experiment_id,
+    find_run_id,
+    is_provisional,
+    locate_run,
+)
 from src.tracking.logged_model import discard_model
 from src.tracking.records import RunRecord, load_run
 from src.tracking.registry import list_registered
 from src.tracking.store import Store, connect
 from src.tracking.views import add_views, build_sweep_view, has_view, link_view, name_sweep_view
+
+#: The tag of a parent run that says whether its report is whole, or due as the store could not be read.
+REPORT_TAG, DUE, MADE = "fitgap.report", "due", "made"
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +43,7 @@ def find_sweep(parent_run_id: str | None, uri: str | None = None) -> tuple[Store
     check_reachable(resolved)
     client = connect(resolved)
     try:
-        run = client.get_run(parent_run_id) if parent_run_id else _find_newest(client)
+        run = _find(client, parent_run_id) if parent_run_id else _find_newest(client)
         experiment = client.get_experiment(run.info.experiment_id) if run else None
     except Exception as error:
         raise TrackingError(f"Cannot look for the sweep at {show_uri(resolved)}: {short_reason(error)}.") from error
@@ -42,6 +53,25 @@ def find_sweep(parent_run_id: str | None, uri: str | None = None) -> tuple[Store
         raise TrackingError(f"Run {parent_run_id} is no sweep's parent run. Leave the id out for the newest sweep.")
     store = Store(resolved, experiment.experiment_id, experiment.name, locate_outbox(resolved, PROJECT_ROOT))
     return store, load_run(store, run.info.run_id)
+
+
+def list_due(uri: str) -> list[str]:
+    """Returns the parent runs of sweeps that have ended, and whose reports could not be made then.
+
+    Args:
+        uri: The store's resolved tracking URI.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
+    check_reachable(uri)
+    client = connect(uri)
+    try:
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        due = f"tags.`{REPORT_TAG}` = '{DUE}' AND attributes.status != 'RUNNING'"
+        return [str(run.info.run_id) for run in client.search_runs(experiments, due)] if experiments else []
+    except Exception as error:
+        raise TrackingError(f"Cannot look for sweeps at {show_uri(uri)}: {short_reason(error)}.") from error
 
 
 def add_to_run(
@@ -59,6 +89,7 @@ def add_to_run(
     """
     client = connect(store.uri)
     try:
+        run_id = find_run_id(store, run_id)
         for path in files:
             client.log_artifact(run_id, str(path))
         for key, value in (metrics or {}).items():
@@ -82,6 +113,11 @@ def arrange_sweep(
         params: The params in which its runs differ.
         objectives: Direction of each metric that it is about; the best validation accuracy if none is given.
     """
+    try:
+        store, parent_run_id = locate_run(store, parent_run_id)
+    except TrackingError as error:
+        _log.debug("The sweep has no charts yet: %s", error)
+        return ""
     client, view = connect(store.uri), build_sweep_view(parent_run_id, params, objectives)
     if not view or not add_views(client, store.experiment_id, {}, view):
         return ""
@@ -90,9 +126,10 @@ def arrange_sweep(
 
 def find_view(store: Store, parent_run_id: str) -> str:
     """Returns the address of the view that `arrange_sweep` has prepared; an empty one where there is none."""
-    key = name_sweep_view(parent_run_id)
     try:
         check_reachable(store.uri)
+        store, parent_run_id = locate_run(store, parent_run_id)
+        key = name_sweep_view(parent_run_id)
         tags = connect(store.uri).get_experiment(store.experiment_id).tags
     except Exception as error:
         _log.warning("The sweep's charts cannot be looked for: %s", short_reason(error))
@@ -117,9 +154,14 @@ def discard_models(store: Store, run_ids: Sequence[str]) -> list[str]:
     try:
         registered = list_registered(client)
         for run_id in run_ids:
-            if not _has_ended(client, run_id):
+            try:
+                known = find_run_id(store, run_id)
+            except NotDeliveredError:
                 unfinished.append(run_id)
-            discard_model(client, store.experiment_id, run_id, registered)
+                continue
+            if not _has_ended(client, known):
+                unfinished.append(run_id)
+            discard_model(client, find_experiment_id(store), known, registered)
     except Exception as error:
         raise TrackingError(f"Cannot delete models at {show_uri(store.uri)}: {short_reason(error)}.") from error
     return unfinished
@@ -135,14 +177,23 @@ def _has_ended(client: MlflowClient, run_id: str) -> bool:
         raise
 
 
+def _find(client: MlflowClient, run_id: str) -> Run | None:
+    """Returns a run by its id, or by that which it had before the store did."""
+    return (
+        _search_first(client, f"tags.`{JOURNAL_TAG}` = '{run_id}'")
+        if is_provisional(run_id)
+        else client.get_run(run_id)
+    )
+
+
 def _find_newest(client: MlflowClient) -> Run | None:
+    return _search_first(client, "tags.`fitgap.kind` = 'sweep'")
+
+
+def _search_first(client: MlflowClient, condition: str) -> Run | None:
+    """Returns the run that began last of those, in all experiments, that pass a filter."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     if not experiments:
         return None
-    runs = client.search_runs(
-        experiments,
-        filter_string="tags.`fitgap.kind` = 'sweep'",
-        order_by=["attributes.start_time DESC"],
-        max_results=1,
-    )
+    runs = client.search_runs(experiments, condition, order_by=["attributes.start_time DESC"], max_results=1)
     return runs[0] if runs else None
