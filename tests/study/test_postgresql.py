@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
-import shutil
-import signal
-import socket
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, NullPool, create_engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import NullPool, create_engine
 
+from src.config.paths import PROJECT_ROOT
 from src.errors import StudyError
 from src.study.counts import Counts
 from src.study.lock import exclusive
@@ -25,107 +18,19 @@ from src.study.outcome import Outcome
 from src.study.owner import Owner
 from src.study.storage import close_storage, open_storage, resolve_storage
 from src.study.study import ArmStudy, StudySpec
-
-pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
-
-#: Characters that a URL has uses of its own for.
-PASSWORD = "s:e/c@r%e{t}"
-
-
-def _find_binaries() -> Path | None:
-    found = shutil.which("initdb")
-    if found and Path(found).with_name("postgres").exists():
-        return Path(found).parent
-    # Where Debian's package keeps them.
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[4]))
-    return folders[-1].parent if folders else None
-
-
-BINARIES = _find_binaries()
-
-
-class Server:
-    """A PostgreSQL server on the loopback interface, with its files in a folder of its own."""
-
-    def __init__(self, folder: Path, binaries: Path) -> None:
-        self._binaries = binaries
-        self._data = folder / "data"
-        self._process: subprocess.Popen[bytes] | None = None
-        # It refuses to run as root.
-        self._prefix: list[str] = []
-        if os.geteuid() == 0:
-            account = pwd.getpwnam("nobody")
-            os.chown(folder, account.pw_uid, account.pw_gid)
-            ids = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
-            self._prefix = ["setpriv", *ids]
-        secret = folder / "secret"
-        secret.write_text(PASSWORD)
-        secret.chmod(0o644)
-        command = [*self._prefix, str(binaries / "initdb"), "--pgdata", str(self._data), "--no-sync"]
-        options = ["--username=me", f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
-        subprocess.run([*command, *options], check=True, capture_output=True, cwd=folder)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self._folder = folder
-
-    def start(self) -> None:
-        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self._folder), "fsync": "off"}
-        options = [f"--{key}={value}" for key, value in settings.items()]
-        command = [*self._prefix, str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port)]
-        with (self._folder.parent / f"{self._folder.name}.log").open("ab") as log:
-            self._process = subprocess.Popen([*command, *options], stdout=log, stderr=log, cwd=self._folder)
-        while not self._answers():
-            assert self._process.poll() is None
-
-    def stop(self) -> None:
-        if self._process:
-            # Ends its connections, then itself.
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait()
-
-    def create_database(self, name: str) -> str:
-        self._execute(f"CREATE DATABASE {name}")
-        return self.url(name)
-
-    def url(self, name: str, password: str = PASSWORD) -> str:
-        url = URL.create("postgresql", "me", password, "127.0.0.1", self.port, name)
-        return resolve_storage(url.render_as_string(hide_password=False), self._folder)
-
-    def _execute(self, statement: str) -> None:
-        engine = create_engine(self.url("postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(statement)
-
-    def _answers(self) -> bool:
-        try:
-            self._execute("SELECT 1")
-        except OperationalError:
-            return False
-        return True
+from tests.postgresql import PASSWORD, PostgresServer, run_postgresql
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    if BINARIES is None:
-        pytest.skip("PostgreSQL's server is not installed")
-    if os.geteuid() == 0 and not shutil.which("setpriv"):
-        pytest.skip("PostgreSQL does not run as root, and setpriv is not installed")
-    # Not in pytest's folder, which other accounts cannot enter; the path of a socket has to be short, too.
-    with tempfile.TemporaryDirectory(prefix="fitgap-") as parent:
-        Path(parent).chmod(0o755)
-        folder = Path(parent) / "server"
-        folder.mkdir()
-        started = Server(folder, BINARIES)
-        started.start()
-        yield started
-        started.stop()
+def server() -> Iterator[PostgresServer]:
+    with run_postgresql() as running:
+        yield running
 
 
 @pytest.fixture
-def url(server: Server, request: pytest.FixtureRequest) -> str:
+def url(server: PostgresServer, request: pytest.FixtureRequest) -> str:
     """The URL of a new database."""
-    return server.create_database(request.node.name[:60])
+    return resolve_storage(server.create_database(request.node.name[:60]), PROJECT_ROOT)
 
 
 Open = Callable[..., ArmStudy]
@@ -215,7 +120,7 @@ def test_a_trial_of_another_machine_is_lost_when_it_has_not_beaten_for_long(url:
     assert [lost.number for lost in study.find_lost()] == [stale]
 
 
-def test_a_server_that_was_away_is_spoken_to_again(server: Server, open_study: Open) -> None:
+def test_a_server_that_was_away_is_spoken_to_again(server: PostgresServer, open_study: Open) -> None:
     study = open_study()
     first = study.ask(Owner.current())
     assert first is not None
@@ -228,7 +133,7 @@ def test_a_server_that_was_away_is_spoken_to_again(server: Server, open_study: O
     assert study.ask(Owner.current()) is not None
 
 
-def test_a_wrong_password_and_a_missing_database_are_named_without_the_password(server: Server) -> None:
+def test_a_wrong_password_and_a_missing_database_are_named_without_the_password(server: PostgresServer) -> None:
     for url, expected in (
         (server.url("postgres", "wr/ong"), "password authentication failed"),
         (server.url("nowhere"), 'database "nowhere" does not exist'),

@@ -54,11 +54,13 @@ class Site:
         folder: The working folder of all commands.
         uri: MLflow's store.
         storage: Optuna's storage.
+        variables: What the environment of processes of their own has besides.
     """
 
     def __init__(self, folder: Path, migrated_database: Path | None) -> None:
         """Takes an empty folder; without a database the first search makes one, which takes it seconds."""
         self.folder = folder
+        self.variables: dict[str, str] = {}
         self._processes: list[subprocess.Popen[str]] = []
         self.uri = f"sqlite:///{folder / 'mlflow.db'}"
         self.storage = f"sqlite:///{folder / 'optuna.db'}"
@@ -134,7 +136,7 @@ class Site:
 
     def _environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if key != "FITGAP_OUTBOX_DIR"}
-        return {**kept, "MLFLOW_TRACKING_URI": self.uri, "PYTHONPATH": str(PROJECT_ROOT)}
+        return {**kept, "MLFLOW_TRACKING_URI": self.uri, "PYTHONPATH": str(PROJECT_ROOT), **self.variables}
 
     def hold(self) -> None:
         """Has trials of the misbehaving application wait in their middle."""
