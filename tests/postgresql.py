@@ -74,21 +74,21 @@ class PostgresServer:
             self._process.wait()
 
     def create_database(self, name: str) -> str:
-        self._execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
 
     def url(self, name: str, password: str = PASSWORD) -> str:
         url = URL.create("postgresql+psycopg2", "me", password, "127.0.0.1", self.port, name)
         return url.render_as_string(hide_password=False)
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         engine = create_engine(self.url("postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.exec_driver_sql(statement)
 
     def _answers(self) -> bool:
         try:
-            self._execute("SELECT 1")
+            self.execute("SELECT 1")
         except OperationalError:
             return False
         return True

@@ -9,14 +9,26 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 
 class Server:
-    """A `mlflow server` on the loopback that can be killed and started again on the same port."""
+    """A `mlflow server` on the loopback that can be killed and started again on the same port.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        folder: Where its files lie.
+        variables: What it is told otherwise, as variables of its environment.
+    """
+
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self.variables = {
+            "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder / 'server.db'}",
+            "MLFLOW_ARTIFACTS_DESTINATION": str(folder / "artifacts"),
+            "MLFLOW_WORKERS": "1",
+            **(variables or {}),
+        }
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -26,13 +38,19 @@ class Server:
     def start(self) -> None:
         if self._process is not None:
             return
-        command = [
-            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)),
-            *("--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}", "--workers", "1"),
-            *("--artifacts-destination", str(self.folder / "artifacts")),
-        ]
+        command = [sys.executable, "-m", "mlflow", "server"]
+        # What a test has set for boxes is not the server's.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "FITGAP_"))}
+        place = {"MLFLOW_HOST": "127.0.0.1", "MLFLOW_PORT": str(self.port)}
         with (self.folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, start_new_session=True)
+            self._process = subprocess.Popen(
+                command,
+                env={**inherited, **self.variables, **place},
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+            )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
