@@ -47,11 +47,6 @@ class Courier:
         """Whether the thread has ended, because nothing is left that it could deliver."""
         return self._done.is_set()
 
-    @property
-    def patience(self) -> float:
-        """Seconds for which a wait that begins now goes on hoping: none where the store was away the last time."""
-        return 0.0 if self.reason else _PATIENCE_SECONDS
-
     def wake(self) -> None:
         """Says that there is something to deliver; returns at once."""
         self._work.set()
@@ -67,11 +62,11 @@ class Courier:
 
     def flush(self, timeout_seconds: float) -> None:
         """Waits until nothing waits to be delivered, the time is up, or the store turns out to be away."""
-        asked, patience = time.monotonic(), self.patience
+        asked = time.monotonic()
         self.hurry()
         while self._journal.pending(1) and not self._done.wait(_POLL_SECONDS):
             passed = time.monotonic() - asked
-            if passed > timeout_seconds or (passed > patience and self.failed_since(asked)):
+            if passed > timeout_seconds or (passed > _PATIENCE_SECONDS and self.failed_since(asked)):
                 break
         self.relax()
 
@@ -142,14 +137,13 @@ def wait_for(couriers: Sequence[Courier], timeout_seconds: float) -> None:
     It is away if an attempt at each of those that are left has failed.
     """
     asked = time.monotonic()
-    patience = {courier: courier.patience for courier in couriers}
     for courier in couriers:
         courier.hurry()
     for courier in couriers:
         while not courier.join(_POLL_SECONDS):
             now = time.monotonic()
             left = [each for each in couriers if not each.closed]
-            hopeless = all(each.failed_since(asked) and now - asked > patience[each] for each in left)
+            hopeless = now - asked > _PATIENCE_SECONDS and all(each.failed_since(asked) for each in left)
             if hopeless or now - asked > timeout_seconds:
                 for each in left:
                     each.relax()

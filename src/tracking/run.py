@@ -22,6 +22,7 @@ from src.tracking.identity import (
     PARENT_TAG,
     NotDeliveredError,
     find_run_id,
+    is_provisional,
     make_provisional_id,
 )
 from src.tracking.journal import Journal
@@ -167,7 +168,8 @@ class TrackedRun:
             status: `FINISHED`, `FAILED` or `KILLED`.
             timeout_seconds: Longest time to wait; a store that does not answer is given up after a few seconds.
             background: Whether to return as soon as the end is in the journal, and to deliver behind what follows in
-                this process; `await_deliveries` waits for it, and so does the end of the process.
+                this process; `await_deliveries` waits for it, and so does the end of the process. A run that the store
+                does not have at all is waited for all the same, for its id.
 
         Returns:
             Whether everything was delivered. What was not stays on disk: this process goes on trying as long as it
@@ -184,6 +186,7 @@ class TrackedRun:
             monitor.stop()
         if not self._journal.finished:
             self._journal.append("finish", status=status)
+        background = background and not is_provisional(self.run_id)
         if background:
             leave_to(self._courier)
         else:

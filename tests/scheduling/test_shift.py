@@ -82,6 +82,9 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> Searches:
     made_up = Searches()
     monkeypatch.setattr(execution, "run_search", made_up.run)
     monkeypatch.setattr(execution, "read_standing", made_up.read)
+    # What the checkout's own runs have left is none of theirs.
+    monkeypatch.setattr(execution, "deliver_remainder", lambda uri, log: 0)
+    monkeypatch.setattr(execution, "count_remainder", lambda uri: 0)
     # Nights that take no time would all be the same one.
     moments = (local_now() + timedelta(seconds=seconds) for seconds in itertools.count())
     monkeypatch.setattr(execution, "local_now", lambda: next(moments))
@@ -275,6 +278,31 @@ def test_a_signal_leaves_no_time_for_the_budget_and_a_budget_that_cannot_be_kept
     searches.adds, searches.ended = 0, Ended(143, 15, False)
     assert run().state == "interrupted"
     assert kept == [0, 1, 1]
+
+
+def test_what_the_tracking_server_lacks_is_recorded_and_told(
+    searches: Searches, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "deliver_remainder", lambda uri, log: 3)
+    told = f"schedule.command='{shutil.which('tee')} {places / 'notice'}'"
+    shift = run(told)
+    assert (shift.state, shift.undelivered, shift.is_trouble) == ("complete", 3, False)
+    left = "3 runs are still on disk, for the next shift or python -m src.deliver to deliver."
+    assert shift.describe().endswith(f". The tracking server was away: {left}")
+    assert journal()[-1].undelivered == 3
+    assert json.loads((places / "notice").read_text())["undelivered"] == 3
+
+
+def test_a_signal_leaves_no_time_to_deliver_and_what_is_left_is_counted_all_the_same(
+    searches: Searches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(execution, "deliver_remainder", lambda uri, log: pytest.fail("It is delivered."))
+    monkeypatch.setattr(execution, "count_remainder", lambda uri: asked.append(uri) or 2)
+    searches.ended = Ended(143, signal.SIGTERM, False)
+    searches.adds = 1
+    shift = run("tracking.uri=http://127.0.0.1:1")
+    assert (shift.state, shift.undelivered, asked) == ("interrupted", 2, ["http://127.0.0.1:1"])
 
 
 def test_a_study_that_refuses_to_go_on_is_left_where_new_ones_begin(searches: Searches) -> None:
@@ -509,3 +537,20 @@ def test_after_a_power_cut_the_next_shift_goes_on_with_what_is_lost(box: Box) ->
     lost, second = journal()
     assert (lost.state, second.state, second.counted) == ("lost", "complete", 1)
     assert (second.study, second.parent_run_id is not None) == (lost.study, True)
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_tracking_server_is_away_comes_to_its_trials_and_says_what_is_left(
+    box: Box, dead_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITGAP_OUTBOX_DIR", str(tmp_path / "outbox"))
+    process = box.start("hydra.sweeper.n_trials=1", "trainer.epochs=1", f"tracking.uri={dead_uri}")
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    [shift] = journal()
+    # The parent run and that of the trial.
+    assert (shift.state, shift.counted, shift.undelivered) == ("complete", 1, 2)
+    assert len(list((tmp_path / "outbox").iterdir())) == 2
+    log = Path(shift.log or "").read_text(encoding="utf-8")
+    assert f"The tracking server at {dead_uri} is away" in log
+    assert "2 runs are still pending" in log
