@@ -19,6 +19,8 @@ from src.tracking.journal import REMOVED, Journal, read_cursor
 from src.tracking.store import Store
 
 _POLL_SECONDS = 0.05
+#: How often a journal is begun that another process removes at the same moment.
+_ATTEMPTS = 3
 
 
 def open_journal(store: Store, run_id: str, name: str) -> Journal:
@@ -30,7 +32,7 @@ def open_journal(store: Store, run_id: str, name: str) -> Journal:
     for folder in _candidates(store.outbox, run_id):
         journal = Journal(folder)
         try:
-            if journal.open():
+            if _open_present(journal):
                 break
         except OSError as error:
             journal.open_failed(error)
@@ -47,6 +49,17 @@ def open_journal(store: Store, run_id: str, name: str) -> Journal:
         )
         journal.confirm([header["number"]])
     return journal
+
+
+def await_end(store: Store, run_id: str, timeout_seconds: float) -> bool:
+    """Waits until a run's end, where a living process is delivering it, has arrived.
+
+    Returns:
+        Whether it has; true where no process is about to deliver it.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    left = [folder for folder in _find_journals(store.outbox, run_id) if _ends(folder, None)]
+    return _await_release(left, deadline)
 
 
 def deliver_pending(outbox: Path = DEFAULT_OUTBOX, *, quiet: bool = False) -> list[Delivery]:
@@ -101,11 +114,7 @@ def await_outbox(outbox: Path, timeout_seconds: float, *, uri: str | None = None
     deadline = time.monotonic() + timeout_seconds
     # Each is looked at until it is gone; those that appear meanwhile belong to runs that were still going on.
     left = [folder for folder in _list_folders(outbox) if _ends(folder, uri)]
-    while left := [folder for folder in left if _is_alive(folder)]:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True
+    return _await_release(left, deadline)
 
 
 def deliver_command(outbox: Path) -> str:
@@ -143,6 +152,25 @@ def _ends(folder: Path, uri: str | None) -> bool:
     return journal.finished and uri in (None, journal.header.get("uri"))
 
 
+def _await_release(folders: list[Path], deadline: float) -> bool:
+    """Waits until no process holds any of some journals; False at a moment of the monotonic clock."""
+    while folders := [folder for folder in folders if _is_alive(folder)]:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _open_present(journal: Journal) -> bool:
+    """Opens or begins a journal, again where it was delivered and removed by another process at that moment."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return journal.open()
+        except FileNotFoundError:
+            journal.close()
+    return journal.open()
+
+
 def _is_alive(folder: Path) -> bool:
     """Returns whether a process holds a journal."""
     journal = Journal(folder)
@@ -164,6 +192,11 @@ def _candidates(outbox: Path, run_id: str) -> Iterator[Path]:
 def _find_deferred(outbox: Path, run_id: str) -> list[Path]:
     """Returns the journals that go by a provisional id, but whose run has this one by now."""
     return [folder for folder in sorted(outbox.glob("local-*")) if read_cursor(folder).get("run_id") == run_id]
+
+
+def _find_journals(outbox: Path, run_id: str) -> list[Path]:
+    """Returns all journals of a run."""
+    return [*outbox.glob(f"{run_id}*"), *_find_deferred(outbox, run_id)]
 
 
 def _deliver(folder: Path, away: dict[str, str], quiet: bool) -> Delivery | None:
@@ -222,8 +255,7 @@ def _drain(journal: Journal, away: dict[str, str], quiet: bool) -> str | None:
 
 def _has_living_sibling(journal: Journal) -> bool:
     """Returns whether another process is recording the same run."""
-    outbox = journal.folder.parent
-    for folder in [*outbox.glob(f"{journal.run_id}*"), *_find_deferred(outbox, journal.run_id)]:
+    for folder in _find_journals(journal.folder.parent, journal.run_id):
         if folder != journal.folder and _is_alive(folder):
             return True
     return False

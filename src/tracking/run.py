@@ -27,12 +27,14 @@ from src.tracking.identity import (
 )
 from src.tracking.journal import Journal
 from src.tracking.logged_model import MODEL_NAME
-from src.tracking.outbox import deliver_command, open_journal
+from src.tracking.outbox import await_end, deliver_command, open_journal
 from src.tracking.staging import MAX_DIGEST_LENGTH, MAX_PARAM_LENGTH, MAX_TAG_LENGTH, shorten, stage_copy, stage_move
 from src.tracking.store import Store, connect
 from src.tracking.system import SystemMonitor, start_monitor
 
 _STATUSES = ("FINISHED", "FAILED", "KILLED")
+#: Longest time that a run which is gone on with waits for its earlier end to be delivered.
+_HANDOVER_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -308,9 +310,11 @@ def resume_run(store: Store, run_id: str, *, name: str = "", defer: bool = False
     if info.lifecycle_stage == LifecycleStage.DELETED:
         raise TrackingError(f"Run {run_id} was deleted in MLflow. Restore it there, or start a new one.")
     name = str(info.run_name)
+    # Of an attempt that has just failed, a process that goes on may be delivering the end, and must not come last.
+    await_end(store, run_id, _HANDOVER_SECONDS)
     journal = open_journal(store, run_id, name)
-    if journal.finished or info.status != "RUNNING":
-        journal.append("reopen")
+    # It may have ended since the store was asked: opening a run that goes on changes nothing.
+    journal.append("reopen")
     return TrackedRun(store, name, journal)
 
 

@@ -7,7 +7,8 @@ import json
 import math
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.tracking import MlflowClient
 
 from src.errors import TrackingError
 from src.tracking import courier, delivery
 from src.tracking.address import sqlite_path
-from src.tracking.journal import Journal
+from src.tracking.delivery import Deliverer
+from src.tracking.journal import Journal, Record
 from src.tracking.outbox import deliver_pending, open_journal
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import Store, connect
@@ -234,6 +237,30 @@ def test_a_missing_artifact_is_the_callers_mistake(store: Store, tmp_path: Path)
         run.log_artifact(tmp_path / "nowhere.png")
     with pytest.raises(FileNotFoundError, match="MLmodel is missing"):
         run.log_model(tmp_path, step=1)
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.4, 1.5])
+def test_a_run_is_gone_on_with_once_its_earlier_end_has_arrived(
+    seconds: float, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = start_run(store, name="run", tags={"fitgap.state": "running"})
+    send = Deliverer._send
+
+    def send_slowly(deliverer: Deliverer, client: MlflowClient, group: Sequence[Record]) -> None:
+        time.sleep(seconds)
+        send(deliverer, client, group)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Deliverer, "_send", send_slowly)
+        first.set_tags({"fitgap.state": "failed"})
+        first.finish("FAILED", background=True)
+        second = resume_run(store, first.run_id)
+        second.set_tags({"fitgap.state": "running"})
+        assert [folder.name for folder in store.outbox.iterdir() if not folder.name.startswith(".")] == [first.run_id]
+    assert second.flush(30)
+    run = connect(store.uri).get_run(first.run_id)
+    assert (run.info.status, run.data.tags["fitgap.state"]) == ("RUNNING", "running")
+    assert second.finish().delivered
 
 
 def test_an_ended_run_can_be_resumed(store: Store) -> None:
