@@ -129,7 +129,7 @@ def test_a_machine_in_order_has_nothing_to_mend(
     findings = [*examine_machine([sweep]), *examine_stores([in_folder(sweep, tmp_path)])]
     assert {finding.state for finding in findings} == {"good"}
     assert {finding.what for finding in findings} == {
-        "GPUs", "folder", "disk", "clock", "timers", "lingering", "tracking store", "studies"
+        "GPUs", "folder", "disk", "clock", "timers", "lingering", "tracking store", "outbox", "studies"
     }  # fmt: skip
 
 
@@ -202,8 +202,8 @@ def test_a_tracking_server_that_is_away_and_a_storage_that_cannot_be_used_are_to
     dead_uri: str, tmp_path: Path
 ) -> None:
     sweep = replace(load_sweep("nightly"), tracking_uri=dead_uri, storage="postgresql://nobody@127.0.0.1:1/none")
-    tracking, studies = examine_stores([sweep])
-    assert (tracking.state, studies.state) == ("mend", "mend")
+    tracking, outbox, studies = examine_stores([sweep])
+    assert (tracking.state, outbox.state, studies.state) == ("mend", "good", "mend")
     assert "connection refused" in tracking.told
 
 
