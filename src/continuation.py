@@ -98,7 +98,7 @@ def _resume(store: Store, config: RunConfig, name: str, checkpoint: Checkpoint, 
         tags["mlflow.parentRunId"] = config.tracking.parent_run_id
     run.set_tags(tags)
     if config.tracking.system_metrics:
-        run.monitor_system()
+        run.monitor_system(resumed=True)
     return Beginning(run, is_new=False, checkpoint=checkpoint, last_epoch=last_epoch)
 
 

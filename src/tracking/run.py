@@ -30,7 +30,7 @@ from src.tracking.logged_model import MODEL_NAME
 from src.tracking.outbox import await_end, deliver_command, open_journal
 from src.tracking.staging import MAX_DIGEST_LENGTH, MAX_PARAM_LENGTH, MAX_TAG_LENGTH, shorten, stage_copy, stage_move
 from src.tracking.store import Store, connect
-from src.tracking.system import SystemMonitor, start_monitor
+from src.tracking.system import SAMPLED, SystemMonitor, start_monitor
 
 _STATUSES = ("FINISHED", "FAILED", "KILLED")
 #: Longest time that a run which is gone on with waits for its earlier end to be delivered.
@@ -206,9 +206,19 @@ class TrackedRun:
             active=bool(pending) and not self._courier.closed,
         )
 
-    def monitor_system(self) -> None:
-        """Starts to log processor, memory, disk, network and GPU use every ten seconds."""
-        self._monitor = start_monitor(self)
+    def monitor_system(self, *, resumed: bool = False) -> None:
+        """Starts to log processor, memory, disk, network and GPU use every ten seconds.
+
+        Args:
+            resumed: Whether an earlier attempt may have done so, behind whose samples those of this one come.
+        """
+        try:
+            first_step = self.find_last_step(SAMPLED) + 1 if resumed else 0
+        except TrackingError:
+            # Rather than points that cover earlier ones, none.
+            _log.warning("System metrics are not logged for %s, since the tracking store is away.", self.name)
+            return
+        self._monitor = start_monitor(self, first_step)
 
     def _log_values(self, kind: str, values: Mapping[str, object], limit: int, **fields: object) -> None:
         items = list(values.items())

@@ -14,6 +14,9 @@ from src.tracking.gpu_probe import GpuProbe
 
 _INTERVAL_SECONDS = 10.0
 
+#: A metric that every sample has.
+SAMPLED = "system/cpu_utilization_percentage"
+
 _log = logging.getLogger(__name__)
 
 
@@ -28,11 +31,12 @@ class SystemMonitor:
     that fails to come; this one only writes to the journal.
     """
 
-    def __init__(self, run: _MetricsLog, probes: list[Any], interval_seconds: float) -> None:
-        """Starts the thread."""
+    def __init__(self, run: _MetricsLog, probes: list[Any], interval_seconds: float, first_step: int = 0) -> None:
+        """Starts the thread; the samples are numbered from the first step on."""
         self._run = run
         self._probes = probes
         self._interval_seconds = interval_seconds
+        self._first_step = first_step
         self._stopped = threading.Event()
         threading.Thread(target=self._sample, name="fitgap-system", daemon=True).start()
 
@@ -41,7 +45,7 @@ class SystemMonitor:
         self._stopped.set()
 
     def _sample(self) -> None:
-        step = 0
+        step = self._first_step
         while not self._stopped.wait(self._interval_seconds):
             try:
                 metrics: dict[str, float] = {}
@@ -58,7 +62,7 @@ class SystemMonitor:
             step += 1
 
 
-def start_monitor(run: _MetricsLog) -> SystemMonitor | None:
+def start_monitor(run: _MetricsLog, first_step: int = 0) -> SystemMonitor | None:
     """Starts to sample; None, with a warning, where MLflow's probes do not work."""
     try:
         probes = [*(_probe(name) for name in ("CPU", "Disk", "Network")), GpuProbe()]
@@ -66,7 +70,7 @@ def start_monitor(run: _MetricsLog) -> SystemMonitor | None:
         _log.warning("System metrics cannot be logged (%s); they need psutil.", error)
         return None
     interval: float | None = MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL.get()  # type: ignore[no-untyped-call]
-    return SystemMonitor(run, probes, interval or _INTERVAL_SECONDS)
+    return SystemMonitor(run, probes, interval or _INTERVAL_SECONDS, first_step)
 
 
 def _probe(name: str) -> Any:

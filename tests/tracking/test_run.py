@@ -27,6 +27,7 @@ from src.tracking.journal import Journal, Record
 from src.tracking.outbox import deliver_pending, open_journal
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import Store, connect
+from src.tracking.system import SAMPLED
 
 Eventually = Callable[[Callable[[], bool]], None]
 
@@ -407,6 +408,22 @@ def test_gpus_that_are_made_up_in_a_wrong_way_cost_a_warning_once(
         assert probe.aggregate_metrics() == {}
     (told,) = caplog.messages
     assert told.startswith("The use of GPUs is not logged: FITGAP_GPUS names /nowhere.json, which cannot be read")
+
+
+def test_the_samples_of_a_run_that_is_gone_on_with_come_behind_those_that_it_has(
+    store: Store, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    first = start_run(store, name="tiny", tags={}, system_metrics=True)
+    eventually(lambda: len(_points(first, SAMPLED)) > 2)
+    first.finish("KILLED")
+    second = resume_run(store, first.run_id)
+    earlier = len(_points(second, SAMPLED))
+    second.monitor_system(resumed=True)
+    eventually(lambda: len(_points(second, SAMPLED)) > earlier + 2)
+    second.finish()
+    steps = [step for step, _ in _points(second, SAMPLED)]
+    assert sorted(steps) == list(range(len(steps)))
 
 
 def test_system_metrics_that_cannot_be_had_cost_a_warning(
