@@ -21,6 +21,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock
 
+from src.clock import local_now
 from src.errors import StorageError
 
 #: Seconds for which another process may look at the claims before something is wrong with it.
@@ -150,7 +151,7 @@ class ClaimBook:
         claim = replace(
             claim,
             running=False,
-            since=datetime.now().astimezone().isoformat(timespec="seconds"),
+            since=local_now().isoformat(timespec="seconds"),
             ticket=time.time_ns(),
             pid=os.getpid(),
             host=platform.node(),
@@ -196,7 +197,7 @@ class ClaimBook:
                 same = [other for other in ahead if (other.sweep, other.root) == (claim.sweep, claim.root)]
                 blocking = same or ([] if len(devices) == claim.count else ahead)
             if not blocking:
-                since = datetime.now().astimezone().isoformat(timespec="seconds")
+                since = local_now().isoformat(timespec="seconds")
                 held.write(replace(claim, devices=devices, count=None, running=True, since=since, until=until))
             return blocking
 

@@ -54,8 +54,9 @@ ALLOWED = {
     "src.workers": ("src.config", "src.errors", "src.gpus"),
     "src.runtime": ("src.gpus",),
     "src.whole_file": (),
+    "src.clock": (),
     "src.occupancy": (),
-    "src.claims": ("src.errors",),
+    "src.claims": ("src.clock", "src.errors"),
     "src.page": ("src.history", "src.analysis", "src.errors", "src.whole_file"),
 }
 
@@ -67,6 +68,9 @@ OWNERS = {
     "jinja2": "src.page",
     "cronsim": "src.scheduling",
 }
+
+#: Parts that go by the clock on the wall, which they ask one module for.
+PUNCTUAL = ("src.scheduling", "src.sweep")
 
 #: Entry points; each parses, calls one function and prints what came back.
 ENTRY_POINTS = (
@@ -178,6 +182,12 @@ def test_the_top_is_imported_by_what_ties_it_together_alone(top: str) -> None:
 def test_one_part_alone_speaks_to_each_outside_world(library: str) -> None:
     speakers = [module for module, names in IMPORTS.items() if any(belongs(name, library) for name in names)]
     assert [module for module in speakers if not belongs(module, OWNERS[library])] == []
+
+
+@pytest.mark.parametrize("part", PUNCTUAL)
+def test_the_time_of_day_has_one_source(part: str) -> None:
+    texts = {module: path.read_text(encoding="utf-8") for module, path in MODULES.items() if belongs(module, part)}
+    assert [module for module, text in texts.items() if "datetime.now(" in text or "time.time()" in text] == []
 
 
 @pytest.mark.parametrize("module", ENTRY_POINTS)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 
+from src.clock import local_now
 from src.errors import ConfigError
 
 _SECONDS = 30
@@ -37,7 +38,7 @@ class Calendar:
             ConfigError: It is none, never comes, or systemd is not there to say so.
         """
         self.text = text.strip()
-        if not self.next_times(datetime.now(UTC), 1):
+        if not self.next_times(local_now(), 1):
             raise ConfigError(f"schedule.when never comes: {text!r}.")
 
     def next_times(self, after: datetime, count: int) -> list[datetime]:

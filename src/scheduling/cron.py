@@ -9,8 +9,8 @@ from itertools import islice
 
 from cronsim import CronSim, CronSimError
 
+from src.clock import has_come
 from src.errors import ConfigError
-from src.scheduling.zone import has_come
 
 #: Short words for expressions, as `crontab` knows them.
 _NICKNAMES = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from src.claims import CPU, ClaimBook
+from src.clock import has_come, local_now
 from src.config.schedule import ScheduleConfig
 from src.errors import FitgapError
 from src.occupancy import claims_folder
@@ -39,7 +40,6 @@ from src.scheduling.shift import (
 from src.scheduling.sweep_file import ScheduledSweep, load_sweep, read_block
 from src.scheduling.turn_taking import Turn, take_turn
 from src.scheduling.window import find_end
-from src.scheduling.zone import has_come, local_now
 from src.study.standing import Standing, read_standing
 
 #: The study's attribute that names the parent run; `src.sweep.parent` writes it.

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from src.clock import find_unknown, local_zone
 from src.config.paths import PROJECT_ROOT
 from src.errors import ConfigError, ScheduleError
 from src.gpus.driver import PROGRAM
@@ -21,7 +22,6 @@ from src.scheduling.places import schedule_folder
 from src.scheduling.sweep_file import ScheduledSweep
 from src.scheduling.systemd import Systemd
 from src.scheduling.timers import open_timers
-from src.scheduling.zone import find_unknown, local_zone
 from src.workers.gpus import find_gpus
 
 _SECONDS = 30

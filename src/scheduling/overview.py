@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from src.claims import ClaimBook
+from src.clock import local_now
 from src.errors import FitgapError, ScheduleError
 from src.occupancy import claims_folder
 from src.scheduling.calendar import Calendar
@@ -18,7 +19,6 @@ from src.scheduling.places import sweep_folder
 from src.scheduling.sweep_file import ScheduledSweep, list_names, load_sweep
 from src.scheduling.systemd import Systemd
 from src.scheduling.timers import Timers, open_timers
-from src.scheduling.zone import local_now
 
 #: Next times that are shown of each sweep.
 _TIMES = 2

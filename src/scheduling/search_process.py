@@ -9,11 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from src.clock import local_now, seconds_between
 from src.config.paths import PROJECT_ROOT
 from src.scheduling.units import STOP_SECONDS
 
@@ -96,8 +97,7 @@ def run_search(
 def _wait_until(process: subprocess.Popen[bytes], until: datetime | None) -> bool:
     """Waits for the end of a process, and returns whether its time was over before."""
     while True:
-        # Within one time zone Python subtracts what the clocks show, and not the moments.
-        left = _POLL_SECONDS if until is None else (until.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+        left = _POLL_SECONDS if until is None else seconds_between(local_now(), until)
         if left <= 0:
             return process.poll() is None
         with contextlib.suppress(subprocess.TimeoutExpired):

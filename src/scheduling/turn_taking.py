@@ -11,10 +11,10 @@ from datetime import datetime
 from rich.console import Console
 
 from src.claims import CPU, Claim, ClaimBook, HeldClaim
+from src.clock import has_come, local_now
 from src.config.paths import PROJECT_ROOT
 from src.config.schedule import ScheduleConfig
 from src.scheduling.window import find_end
-from src.scheduling.zone import has_come, local_now
 from src.workers.gpus import find_gpus
 
 #: How often a sweep that waits looks whether it is its turn.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time
 
+from src.clock import next_clock
 from src.config.schedule import ScheduleConfig
 from src.errors import ConfigError
 from src.scheduling.duration import parse_duration
@@ -19,41 +20,21 @@ def find_end(schedule: ScheduleConfig, planned: datetime, started: datetime) -> 
         started: When it starts; what limits its length counts from there.
     """
     if schedule.until is not None:
-        return next_clock(schedule.until, planned)
+        return next_clock(parse_clock(schedule.until), planned)
     if schedule.time_limit is not None:
         span = parse_duration(schedule.time_limit, "schedule.time_limit")
         return (started.astimezone(UTC) + span).astimezone(started.tzinfo)
     return None
 
 
-def next_clock(text: str, after: datetime) -> datetime:
-    """Returns the first moment after an aware one at which the clock shows a time, in the same time zone.
-
-    An hour that the end of summer time brings twice counts the first time; one that its beginning leaves out counts as
-    if the clock had not been changed yet.
-
-    Raises:
-        ConfigError: The text is no clock time.
-    """
-    clock = parse_clock(text)
-    for days in range(3):
-        day = after.date() + timedelta(days=days)
-        moment = datetime(day.year, day.month, day.day, clock.hour, clock.minute, tzinfo=after.tzinfo)
-        # There and back, so that a time that is not there becomes one that is.
-        moment = moment.astimezone(UTC).astimezone(after.tzinfo)
-        if moment.astimezone(UTC) > after.astimezone(UTC):
-            return moment
-    raise AssertionError("A clock shows each time every day.")
-
-
-def parse_clock(text: str) -> datetime:
-    """Returns a clock time, on whatever day.
+def parse_clock(text: str) -> time:
+    """Returns a clock time.
 
     Raises:
         ConfigError: It is none.
     """
     try:
-        return datetime.strptime(text.strip(), "%H:%M")
+        return datetime.strptime(text.strip(), "%H:%M").time()
     except ValueError:
         raise ConfigError(
             f"schedule.until must be a clock time, such as '06:30' in quotes, but got {text!r}."

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 
+from src.clock import has_come, local_now, seconds_between
 from src.config.sweeper import SweeperConfig
 from src.sweep.clock import format_seconds, parse_until
 
@@ -36,13 +36,13 @@ class Budget:
         if self.timeout is not None:
             limits.append(self.timeout - self.used)
         if self.deadline is not None:
-            limits.append((self.deadline - datetime.now()).total_seconds())
+            limits.append(seconds_between(local_now(), self.deadline))
         return min(limits, default=None)
 
     def find_end(self) -> str | None:
         """Returns why no further trial shall be started; None as long as time is left."""
         if self.timeout is not None and self.used >= self.timeout:
             return f"hydra.sweeper.timeout of {format_seconds(self.timeout)} is used up"
-        if self.deadline is not None and datetime.now() >= self.deadline:
+        if self.deadline is not None and has_come(self.deadline, local_now()):
             return f"it is past {self.deadline:%Y-%m-%d %H:%M} (hydra.sweeper.until)"
         return None

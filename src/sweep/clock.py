@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from src.clock import local_now, next_clock, settle
 from src.errors import ConfigError
 
 
 def parse_until(text: str, now: datetime | None = None) -> datetime:
-    """Returns the moment that `hydra.sweeper.until` names: `06:30` is the next time that the clock shows it.
+    """Returns the aware moment that `hydra.sweeper.until` names: `06:30` is the next time that the clock shows it.
 
     Args:
         text: `HH:MM`, or `YYYY-MM-DD HH:MM`, in local time unless a time zone is added: `2026-11-21 06:30+01:00`.
-        now: The present moment, in local time.
+        now: The present moment, aware.
 
     Raises:
         ConfigError: It is neither.
     """
-    now = now or datetime.now()
+    now = now or local_now()
     try:
-        clock = datetime.strptime(text.strip(), "%H:%M")
+        return next_clock(datetime.strptime(text.strip(), "%H:%M").time(), now)
     except ValueError:
-        try:
-            moment = datetime.fromisoformat(text.strip())
-        except ValueError:
-            raise ConfigError(
-                f"hydra.sweeper.until must be a clock time, but got {text!r}. Write '06:30' or '2026-11-21 06:30', in "
-                "quotes."
-            ) from None
-        return moment if moment.tzinfo is None else moment.astimezone().replace(tzinfo=None)
-    moment = now.replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0)
-    return moment if moment > now else moment + timedelta(days=1)
+        pass
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigError(
+            f"hydra.sweeper.until must be a clock time, but got {text!r}. Write '06:30' or '2026-11-21 06:30', in "
+            "quotes."
+        ) from None
+    return moment.astimezone(now.tzinfo) if moment.tzinfo is not None else settle(moment, now.tzinfo)
 
 
 def format_seconds(seconds: float) -> str:

@@ -19,6 +19,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from src.claims import Claim, ClaimBook
+from src.clock import local_now
 from src.errors import ConfigError, StudyError
 from src.occupancy import claims_folder
 from src.scheduling import execution, sweep_file
@@ -28,7 +29,6 @@ from src.scheduling.journal import Journal
 from src.scheduling.places import sweep_folder
 from src.scheduling.search_process import Ended
 from src.scheduling.shift import Shift
-from src.scheduling.zone import local_now
 from src.study.standing import Standing
 from src.study.view import TrialView
 from tests.scheduling.box import Box

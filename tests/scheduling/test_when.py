@@ -8,13 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from src.clock import has_come
 from src.errors import ConfigError
 from src.scheduling.calendar import Calendar
 from src.scheduling.cron import Cron
-from src.scheduling.finding import MEND
-from src.scheduling.machine import examine_machine
 from src.scheduling.when import parse_when
-from src.scheduling.zone import find_unknown, has_come, local_zone
 
 BERLIN = ZoneInfo("Europe/Berlin")
 #: On the 29th of March 2026 two o'clock becomes three; on the 25th of October three o'clock becomes two.
@@ -109,13 +107,3 @@ def test_what_came_last_is_told_by_moments_in_an_hour_that_comes_twice(
     assert str(parse_when(text).last_time(second)) == "2026-10-25 02:50:00+02:00"
     assert has_come(second.replace(minute=50, fold=0), second)
     assert not has_come(second, second.replace(minute=50, fold=0))
-
-
-def test_the_time_zone_is_the_one_that_the_shell_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", ":Asia/Kolkata")
-    assert (local_zone(), find_unknown()) == (ZoneInfo("Asia/Kolkata"), None)
-    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
-    assert find_unknown() == "CET-1CEST,M3.5.0,M10.5.0/3"
-    assert [finding.state for finding in examine_machine([]) if finding.what == "clock"] == [MEND]
-    monkeypatch.delenv("TZ")
-    assert datetime.now(local_zone()).utcoffset() == datetime.now().astimezone().utcoffset()

@@ -10,7 +10,7 @@ import pytest
 from src.config.schedule import ScheduleConfig
 from src.errors import ConfigError
 from src.scheduling.duration import parse_duration
-from src.scheduling.window import find_end, next_clock
+from src.scheduling.window import find_end
 from src.sweep.clock import parse_until
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -32,25 +32,10 @@ def test_a_length_counts_from_when_the_sweep_starts_and_not_by_the_clock() -> No
     assert find_end(ScheduleConfig(), EVENING, EVENING) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "after", "moment"),
-    [
-        ("22:30", EVENING, "2026-03-29 22:30:00+02:00"),
-        ("22:31", EVENING, "2026-03-28 22:31:00+01:00"),
-        # There is no half past two this night.
-        ("02:30", EVENING, "2026-03-29 03:30:00+02:00"),
-        # It is there twice.
-        ("02:30", datetime(2026, 10, 24, 22, tzinfo=BERLIN), "2026-10-25 02:30:00+02:00"),
-        ("02:30", datetime(2026, 10, 25, 2, 40, tzinfo=BERLIN), "2026-10-26 02:30:00+01:00"),
-    ],
-)
-def test_the_next_time_that_the_clock_shows(text: str, after: datetime, moment: str) -> None:
-    assert str(next_clock(text, after)) == moment
-
-
-def test_the_search_reads_the_end_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    end = (datetime.now(UTC) + timedelta(hours=3)).replace(microsecond=0)
-    assert parse_until(end.astimezone(BERLIN).isoformat()) == end.astimezone().replace(tzinfo=None)
+@pytest.mark.parametrize("fold", [0, 1])
+def test_the_search_reads_the_end_that_it_is_given_also_in_the_hour_that_comes_twice(fold: int) -> None:
+    end = datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=fold)
+    assert parse_until(end.isoformat()).astimezone(UTC) == end.astimezone(UTC)
 
 
 def test_lengths_are_written_with_their_units() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from src.config.sweeper import SweeperConfig
+from src.sweep import budget as budget_module
 from src.sweep.budget import Budget
 
 
@@ -33,3 +37,24 @@ def test_the_nearer_of_two_limits_counts() -> None:
     left = Budget(SweeperConfig(timeout=60, until=f"{future:%Y-%m-%d %H:%M}"), used_before=20).left
     assert left is not None
     assert left <= 40
+
+
+#: Moments of the nights in which the clock is changed, and how many minutes are left then until `until`.
+NIGHTS = {
+    "first half past two, until the second": ("2026-10-25 00:30", "2026-10-25 02:30+01:00", 60),
+    "first half past two, until half past six": ("2026-10-25 00:30", "06:30", 300),
+    "second half past two, after the first": ("2026-10-25 01:30", "2026-10-25 02:30", -60),
+    "half past one, until half past three": ("2026-03-29 00:30", "03:30", 60),
+}
+
+
+@pytest.mark.parametrize(("moment", "until", "minutes"), NIGHTS.values(), ids=NIGHTS)
+def test_what_is_left_in_a_night_on_which_the_clock_is_changed_is_counted_in_moments(
+    moment: str, until: str, minutes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.fromisoformat(moment).replace(tzinfo=UTC).astimezone(ZoneInfo("Europe/Berlin"))
+    monkeypatch.setattr(budget_module, "local_now", lambda: now)
+    monkeypatch.setattr("src.sweep.clock.local_now", lambda: now)
+    budget = Budget(SweeperConfig(until=until), 0)
+    assert budget.left == minutes * 60
+    assert (budget.find_end() is not None) == (minutes < 0)

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from src.errors import ConfigError
 from src.sweep.clock import format_seconds, parse_until
 
-NOW = datetime(2026, 11, 20, 22, 15, 30)
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 20, 22, 15, 30, tzinfo=BERLIN)
 
 
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
-        ("23:00", datetime(2026, 11, 20, 23, 0)),
-        ("06:30", datetime(2026, 11, 21, 6, 30)),
-        ("22:15", datetime(2026, 11, 21, 22, 15)),
-        ("2026-11-20 06:30", datetime(2026, 11, 20, 6, 30)),
+        ("23:00", "2026-11-20 23:00:00+01:00"),
+        ("06:30", "2026-11-21 06:30:00+01:00"),
+        ("22:15", "2026-11-21 22:15:00+01:00"),
+        ("2026-11-20 06:30", "2026-11-20 06:30:00+01:00"),
+        ("2026-11-21T06:30+00:00", "2026-11-21 07:30:00+01:00"),
+        # The clock is changed that night, and this time comes twice.
+        ("2026-10-25 02:30", "2026-10-25 02:30:00+02:00"),
+        ("2026-10-25 02:30+01:00", "2026-10-25 02:30:00+01:00"),
+        # This one does not come.
+        ("2027-03-28 02:30", "2027-03-28 03:30:00+02:00"),
     ],
 )
-def test_a_clock_time_is_the_next_moment_at_which_the_clock_shows_it(text: str, moment: datetime) -> None:
-    assert parse_until(text, NOW) == moment
+def test_a_clock_time_is_the_next_moment_at_which_the_clock_shows_it(text: str, moment: str) -> None:
+    assert str(parse_until(text, NOW)) == moment
 
 
-def test_a_moment_with_a_time_zone_can_be_compared_to_the_clock() -> None:
-    assert parse_until("2026-11-21T06:30+00:00", NOW) == parse_until("2026-11-21T05:30-01:00", NOW)
-    assert parse_until("2026-11-21T06:30+00:00", NOW).tzinfo is None
+def test_a_clock_time_after_one_that_comes_twice_is_that_of_the_next_day() -> None:
+    first, second = (datetime(2026, 10, 25, 2, 40, tzinfo=BERLIN, fold=fold) for fold in (0, 1))
+    assert str(parse_until("02:50", first)) == "2026-10-25 02:50:00+02:00"
+    assert str(parse_until("02:50", second)) == "2026-10-26 02:50:00+01:00"
+    assert parse_until("06:30", first).astimezone(UTC) == datetime(2026, 10, 25, 5, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", ["390", "half past six", "25:00", ""])
