@@ -1,0 +1,50 @@
+"""A compressed month: `python -m tests.month --nights 30 --seed 1`.
+
+Thirty nights of scheduled sweeps on a checkout of their own, with a clock that is moved from night to night, and trials
+of a second. Each night something goes wrong, at a moment that is drawn. Then quiet nights make up for it, and all books
+are audited: the exit code is 1 if anything is found. The same seed draws the same month; `--night 7` lives through one
+of its nights alone. It takes about a quarter of a minute a night.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.month.disk import enter_namespace
+from tests.month.plan import Fault, plan_month
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.month", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--nights", type=int, default=30, help="how many (default: 30)")
+    parser.add_argument("--seed", type=int, help="of all that is drawn (default: one that is drawn and printed)")
+    parser.add_argument("--night", type=int, help="the number of one of them that alone is lived through")
+    parser.add_argument("--faults", nargs="+", type=Fault, default=[], metavar="FAULT", help=", ".join(Fault))
+    parser.add_argument("--folder", type=Path, help="an empty folder for all of it (default: one below /tmp)")
+    arguments = parser.parse_args()
+    if arguments.seed is None:
+        sys.argv += ["--seed", str(random.SystemRandom().randrange(10**6))]
+        arguments = parser.parse_args()
+    enter_namespace("tests.month", sys.argv[1:])
+
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    # MLflow takes seconds to import: not before this process has been started again.
+    from tests.month.month import live_through_month
+
+    nights = plan_month(arguments.seed, len(arguments.faults) or arguments.nights, arguments.faults)
+    if arguments.night is not None:
+        nights = [night for night in nights if night.number == arguments.night]
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="fitgap-month-"))
+    print(f"seed {arguments.seed}, {len(nights)} nights in {folder}", flush=True)
+    problems = live_through_month(nights, folder, lambda line: print(line, flush=True))
+    print(*(problems or ["The books are in order."]), sep="\n")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
