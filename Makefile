@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup run ui test test-slow check format lock gallery benchmarks benchmarks-peers browser
+.PHONY: help setup run ui test test-slow month check format lock gallery benchmarks benchmarks-peers browser
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -29,6 +29,9 @@ test: setup ## Set up, then pass the tests
 
 test-slow: setup ## Pass the few tests that take a minute each
 	$(BIN)/python -m pytest -n 3 --dist loadscope -m slow
+
+month: setup ## Live through a compressed month of scheduled sweeps in which something goes wrong each night; a quarter of an hour
+	$(BIN)/python -m tests.month --nights 30
 
 browser: ## Install Chromium, in which tests look at MLflow's pages; needs Debian or Ubuntu, and root
 	command -v chromium || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation; }

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +28,9 @@ def main() -> None:
     parser.add_argument("--faults", nargs="+", type=Fault, default=[], metavar="FAULT", help=", ".join(Fault))
     parser.add_argument("--folder", type=Path, help="an empty folder for all of it (default: one below /tmp)")
     arguments = parser.parse_args()
+    num_nights = len(arguments.faults) or arguments.nights
+    if arguments.night is not None and not 0 <= arguments.night < num_nights:
+        parser.error(f"--night must be one of 0 to {num_nights - 1}, but got {arguments.night}.")
     if arguments.seed is None:
         sys.argv += ["--seed", str(random.SystemRandom().randrange(10**6))]
         arguments = parser.parse_args()
@@ -36,7 +40,9 @@ def main() -> None:
     # MLflow takes seconds to import: not before this process has been started again.
     from tests.month.month import live_through_month
 
-    nights = plan_month(arguments.seed, len(arguments.faults) or arguments.nights, arguments.faults)
+    # What the month has started is ended with it.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    nights = plan_month(arguments.seed, num_nights, arguments.faults)
     if arguments.night is not None:
         nights = [night for night in nights if night.number == arguments.night]
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="fitgap-month-"))

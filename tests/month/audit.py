@@ -196,8 +196,11 @@ def find_damaged(databases: Sequence[Path]) -> list[str]:
     """Finds SQLite files that are not whole."""
     problems = []
     for path in databases:
-        with closing(sqlite3.connect(path)) as connection:
-            faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+        try:
+            with closing(sqlite3.connect(path)) as connection:
+                faults = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+        except sqlite3.DatabaseError as error:
+            faults = [str(error)]
         if faults != ["ok"]:
             problems.append(f"{path} is damaged: {faults[0]}.")
     return problems

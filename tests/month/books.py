@@ -55,7 +55,7 @@ class Run:
 
     @property
     def names(self) -> tuple[str | None, ...]:
-        """The ids that it goes by: one that was begun while its store was away has another one until it is delivered."""
+        """Its ids: one that was begun while its store was away had another one until it was delivered."""
         return self.run_id, self.tags.get("fitgap.journal")
 
     @property

@@ -148,9 +148,11 @@ def _plan_night(number: int, fault: Fault, evening: date, draw: random.Random) -
     sweep = AWAY if draw.random() < 0.4 or fault in _SERVERS else HOME
     stage, delay = draw.choice(list(Stage)), round(draw.uniform(0, 1.5), 2)
     n_jobs, choice = draw.randint(1, 2), draw.random()
+    # There is nobody to be killed before.
     if fault == Fault.TRIAL_KILLED:
-        # There is none before.
         stage = Stage.TRAINING
+    elif fault == Fault.SEARCH_KILLED and stage == Stage.STARTED:
+        stage = Stage.SEARCHING
     if fault == Fault.CLOCK_CHANGED:
         end = CHANGES[evening]
         # The machine was off until shortly before its time was over; and comes again when that has passed, at ten past
