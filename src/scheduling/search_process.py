@@ -73,8 +73,7 @@ def run_search(
             process = subprocess.Popen(
                 command,
                 cwd=PROJECT_ROOT,
-                # At night nobody can start a tracking server that is away.
-                env={"FITGAP_OFFLINE": "continue", **os.environ, "PYTHONUNBUFFERED": "1"},
+                env=_find_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -92,6 +91,13 @@ def run_search(
             _end(process, stop_seconds)
             raise
     return Ended(process.returncode, relay.received[-1] if relay.received else None, out_of_time, killed)
+
+
+def _find_environment() -> dict[str, str]:
+    # This process has set the variable for itself: of a search it would ask for tracebacks instead of messages.
+    inherited = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
+    # At night nobody can start a tracking server that is away.
+    return {"FITGAP_OFFLINE": "continue", **inherited, "PYTHONUNBUFFERED": "1"}
 
 
 def _wait_until(process: subprocess.Popen[bytes], until: datetime | None) -> bool:

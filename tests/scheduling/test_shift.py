@@ -432,6 +432,16 @@ def test_the_shipped_sweep_runs_is_recorded_and_tells(box: Box) -> None:
     assert shift.parent_run_id in Path(shift.log or "").read_text()
 
 
+def test_a_search_that_is_refused_says_why_in_a_message_and_its_study_is_left(box: Box) -> None:
+    process = box.start("schedule.study=new", "hydra.sweeper.objective=no_such_metric")
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 1, output
+    (shift,) = journal()
+    assert shift.exit_code == 2
+    assert (shift.reason or "").startswith("The search ended with 2: hydra.sweeper.objective and constraints name what")
+    assert "Traceback" not in Path(shift.log or "").read_text()
+
+
 @pytest.mark.slow
 def test_a_grid_is_ended_in_time_and_gone_on_with(box: Box) -> None:
     grid = (
