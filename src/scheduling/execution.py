@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from signal import Signals
 
 from rich.console import Console
 
@@ -282,7 +283,10 @@ def _judge(
 
 
 def _explain(ended: Ended, shift: Shift) -> str:
-    """Returns why a search failed: its error, where its log ends with one."""
+    """Returns why a search failed: the signal that ended it, or its error, where its log ends with one."""
+    if ended.exit_code < 0:
+        # What it had printed before says nothing of that.
+        return f"The search was ended by {Signals(-ended.exit_code).name}."
     text = Path(shift.log or "").read_text(encoding="utf-8", errors="replace")[-_TAIL:]
     _, found, message = text.rpartition("\nError: ")
     if not found and text.startswith("Error: "):

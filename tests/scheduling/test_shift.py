@@ -192,7 +192,7 @@ def test_gpus_are_passed_on_to_the_search(searches: Searches) -> None:
 
 ENDS = {
     "it failed": (Ended(1, None, False), 3, "failed", "ended with 1: The disk is full."),
-    "it was killed": (Ended(-9, None, False), 3, "failed", "ended with -9: "),
+    "it was killed": (Ended(-9, None, False), 3, "failed", "The search was ended by SIGKILL."),
     "it was interrupted": (Ended(130, 2, False), 3, "interrupted", ""),
     "its time was over": (Ended(143, None, True), 3, "timeout", ""),
     "it did not end": (Ended(-9, None, True, killed=True), 3, "failed", "did not, and was killed."),
