@@ -31,6 +31,8 @@ def main() -> None:
     num_nights = len(arguments.faults) or arguments.nights
     if arguments.night is not None and not 0 <= arguments.night < num_nights:
         parser.error(f"--night must be one of 0 to {num_nights - 1}, but got {arguments.night}.")
+    if arguments.folder is not None and arguments.folder.exists() and any(arguments.folder.iterdir()):
+        parser.error(f"--folder must be empty, or not there yet, but {arguments.folder} is neither.")
     if arguments.seed is None:
         sys.argv += ["--seed", str(random.SystemRandom().randrange(10**6))]
         arguments = parser.parse_args()

@@ -82,7 +82,8 @@ def _compare(study: Study, runs: dict[int, Run]) -> list[str]:
             # One that was killed before it had begun its run has none.
             if view.state not in (LOST, INTERRUPTED) or view.run_id is not None:
                 problems.append(f"{name} is {view.state}, and has no run.")
-        elif run.state != view.state:
+        elif run.state != view.state and (run.state, view.state, view.run_id) != (LOST, INTERRUPTED, None):
+            # One that was ended before it had named its run: whoever closes that knows no more than that it was lost.
             problems.append(f"{name} is {view.state}, and its run {run.state}.")
         elif view.run_id not in (None, *run.names):
             problems.append(f"{name} names run {view.run_id}, and is run {run.run_id}.")

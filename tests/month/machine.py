@@ -6,7 +6,6 @@ import contextlib
 import os
 import platform
 import shutil
-import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -62,6 +61,8 @@ class Machine:
         self.environment = {
             "FITGAP_CACHE_DIR": str(self.disk.folder / "cache"),
             "FITGAP_CLAIMS_DIR": str(self.disk.folder / "claims"),
+            # It is the same month on a machine with GPUs.
+            "CUDA_VISIBLE_DEVICES": "-1",
             "TMPDIR": str(_make(self.disk.folder / "tmp")),
             "TZ": "Europe/Berlin",
         }
@@ -110,11 +111,11 @@ class Machine:
 
     def searches(self) -> list[psutil.Process]:
         """Returns the processes that lead searches."""
-        return [process for process in self.processes() if "src.train" in _command(process)]
+        return [process for process in self.processes() if "src.train" in name_command(process)]
 
     def trials(self) -> list[psutil.Process]:
         """Returns the worker processes that run trials at this moment; where none does, all worker processes."""
-        workers = [process for process in self.processes() if "spawn_main" in _command(process)]
+        workers = [process for process in self.processes() if "spawn_main" in name_command(process)]
         return [worker for worker in workers if _prints_to(worker).name == "output.log"] or workers
 
     def kill_all(self) -> None:
@@ -145,13 +146,14 @@ class Machine:
             return False
 
 
-def kill(process: psutil.Process, number: int = signal.SIGKILL) -> None:
-    """Sends a signal to a process that may have ended."""
+def kill(process: psutil.Process) -> None:
+    """Kills a process that may have ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        process.send_signal(number)
+        process.kill()
 
 
-def _command(process: psutil.Process) -> str:
+def name_command(process: psutil.Process) -> str:
+    """Returns the command line of a process; an empty one where it has ended."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:

@@ -11,7 +11,7 @@ from signal import SIGTERM
 
 from src.scheduling.shift import COMPLETE, MISSED, TIMEOUT, Shift
 from tests.month.corruption import corrupt_checkpoints
-from tests.month.machine import MIN_FREE_GB, Machine, kill
+from tests.month.machine import MIN_FREE_GB, Machine, kill, name_command
 from tests.month.plan import AWAY, Fault, Night, Stage, Start
 
 #: How often it is looked, and how long a night may take, in seconds.
@@ -152,7 +152,7 @@ def _watch(machine: Machine, look: Callable[[], None], processes: list[subproces
         if len(running) > 1:
             told.problems.append(f"Two sweeps had the same GPUs: {'; '.join(claim.describe() for claim in running)}.")
         if time.monotonic() > deadline:
-            left = [f"{process.pid} {' '.join(process.cmdline())}" for process in machine.processes()]
+            left = [f"{process.pid} {name_command(process)}" for process in machine.processes()]
             told.problems.append(f"These processes have not ended: {'; '.join(left)}.")
             machine.kill_all()
         time.sleep(_POLL_SECONDS)

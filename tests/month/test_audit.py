@@ -123,6 +123,14 @@ def test_a_run_that_was_begun_without_its_store_goes_by_the_id_that_it_had_befor
     assert audit.find_unmatched([change_trial(1, run_id="local-1")], [RUNS[0], RUNS[1], late, RUNS[3]]) == []
 
 
+def test_the_run_of_a_trial_that_was_ended_before_it_had_named_it_is_lost() -> None:
+    ended = change_trial(0, state="interrupted", run_id=None)
+    assert audit.find_unmatched([ended], RUNS) == []
+    assert audit.find_unmatched([change_trial(0, state="interrupted")], RUNS) == [
+        "Trial 0 of digits/home is interrupted, and its run lost."
+    ]
+
+
 def test_trials_that_were_planned_and_not_done_or_done_and_not_planned_are_found() -> None:
     more = replace(SHIFT, begun_with=2)
     assert audit.find_unplanned([SHIFT, more], [STUDY]) == ["digits/home was to come to 4 trials, and has 2."]
