@@ -18,8 +18,14 @@ from tests.month.plan import AWAY, Fault, Night, Stage, Start
 _POLL_SECONDS, _PATIENCE_SECONDS = 0.2, 240.0
 #: How long a disk has room for nothing at all, until somebody makes some.
 _FULL_SECONDS = 8.0
-#: Faults after which a shift may have left no record: it was killed before it had any.
-_MAY_LEAVE_NOTHING = (Fault.SCHEDULER_KILLED, Fault.POWER_CUT, Fault.CHECKPOINT_CORRUPTED, Fault.DISK_FULL)
+#: Faults after which a shift that was just about to start may have left no record.
+_MAY_LEAVE_NOTHING = (
+    Fault.SCHEDULER_KILLED,
+    Fault.POWER_CUT,
+    Fault.CHECKPOINT_CORRUPTED,
+    Fault.STOPPED,
+    Fault.DISK_FULL,
+)
 
 
 @dataclass
@@ -166,7 +172,8 @@ def _list_new(machine: Machine, sweep: str, known: list[Shift]) -> list[Shift]:
 def _judge(night: Night, starts: tuple[Start, ...], new: list[Shift], *, struck: bool) -> list[str]:
     """Returns what the records of a round's shifts should not be."""
     problems = []
-    excused = struck and night.fault in _MAY_LEAVE_NOTHING
+    # Once its search is there, it has one.
+    excused = struck and night.stage == Stage.STARTED and night.fault in _MAY_LEAVE_NOTHING
     if len(new) > len(starts) or (len(new) < len(starts) and not excused):
         problems.append(f"{len(starts)} timers have come, and {len(new)} shifts are on record.")
     if night.end is None:
