@@ -13,10 +13,10 @@ from mlflow.artifacts import download_artifacts
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+from src.claims import ClaimBook
 from src.ending import COMPLETE, INTERRUPTED, LOST, STATUSES
 from src.housekeeping.holding import measure
 from src.occupancy import find_held_locks
-from src.scheduling.claims import ClaimBook
 from src.scheduling.shift import RUNNING, Shift
 from src.study.counts import count_trials
 from tests.month.books import Run, Study
@@ -76,7 +76,10 @@ def _compare(study: Study, runs: dict[int, Run]) -> list[str]:
         f"Run {runs[number].run_id} is that of trial {number}, which {study.name} does not have."
         for number in sorted(set(runs) - {view.number for view in study.trials})
     ]
-    for view in study.trials:
+    for index, view in enumerate(study.trials):
+        if view.run_id is not None and view.run_id in [later.run_id for later in study.trials[index + 1 :]]:
+            # It was gone on with from a checkpoint, and its run is that of the later attempt.
+            continue
         run, name = runs.get(view.number), f"Trial {view.number} of {study.name}"
         if run is None:
             # One that was killed before it had begun its run has none.
@@ -190,7 +193,7 @@ def find_over_budget(folders: Sequence[Path], disk_gb: float) -> list[str]:
     num_bytes = sum(map(measure, folders))
     if num_bytes <= disk_gb * 1e9:
         return []
-    return [f"Caches and models take {num_bytes / 1e9:.6f} GB, more than {disk_gb:g} GB."]
+    return [f"Caches, checkpoints and models take {num_bytes / 1e9:.6f} GB, more than {disk_gb:g} GB."]
 
 
 def find_damaged(databases: Sequence[Path]) -> list[str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from src.claims import ClaimBook
 from src.config.paths import PROJECT_ROOT
-from src.scheduling.claims import ClaimBook
 from src.scheduling.journal import Journal
 from src.scheduling.shift import Shift
 from tests.month.disk import Disk
@@ -25,8 +25,8 @@ from tests.tracking.server import Server
 _PARTS = ("src", "conf", "hydra_plugins", "sweeps")
 #: Environment variable that tells the processes of a machine from all others.
 _MARK = "MONTH_FOLDER"
-#: Floor and budget, in 10^9 bytes: of the models of a growing study, all but the winner's have to go.
-MIN_FREE_GB, DISK_GB = 0.02, 0.0001
+#: Floor and budget, in 10^9 bytes: besides the winner's model there is room for little more than a checkpoint.
+MIN_FREE_GB, DISK_GB = 0.02, 0.00015
 
 _SWEEP = """\
 # @package _global_
@@ -35,7 +35,7 @@ defaults:
   - _self_
 dataset: {{num_train: 120, num_val: 60, num_test: 40, num_train_eval: 60, image_size: 16}}
 model: {{conv_filters: [4], dense_units: [8]}}
-trainer: {{precision: float32, epochs: 2}}
+trainer: {{precision: float32, epochs: 4, checkpoint_epochs: 1}}
 tracking: {{uri: {uri}}}
 hydra:
   sweeper: {{n_trials: 2, pruner: none, min_free_gb: {min_free_gb}}}

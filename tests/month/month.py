@@ -95,7 +95,8 @@ def _audit(machine: Machine, folder: Path) -> list[str]:
     problems += audit.find_missing_winners(studies, runs)
     problems += audit.find_held(machine.disk.folder, machine.claims)
     problems += audit.find_undelivered(mlruns / "outbox")
-    problems += audit.find_over_budget([machine.disk.folder / "cache", *mlruns.glob("*/models")], DISK_GB)
+    kept = [machine.disk.folder / "cache", *mlruns.glob("*/models"), *machine.outputs.rglob("checkpoint*")]
+    problems += audit.find_over_budget(kept, DISK_GB)
     return problems + audit.find_damaged([path for path in databases if path.exists()])
 
 

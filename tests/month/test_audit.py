@@ -15,8 +15,8 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
+from src.claims import Claim, ClaimBook
 from src.ending import STATUSES
-from src.scheduling.claims import Claim, ClaimBook
 from src.scheduling.shift import Shift
 from src.study.address import sqlite_url
 from src.study.storage import close_storage, open_storage
@@ -129,6 +129,10 @@ def test_the_run_of_a_trial_that_was_ended_before_it_had_named_it_is_lost() -> N
     assert audit.find_unmatched([change_trial(0, state="interrupted")], RUNS) == [
         "Trial 0 of digits/home is interrupted, and its run lost."
     ]
+
+
+def test_the_run_of_a_trial_that_was_gone_on_with_is_that_of_the_later_attempt() -> None:
+    assert audit.find_unmatched([change_trial(0, run_id="run-1")], [RUNS[0], *RUNS[2:]]) == []
 
 
 def test_trials_that_were_planned_and_not_done_or_done_and_not_planned_are_found() -> None:
