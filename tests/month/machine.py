@@ -35,7 +35,7 @@ defaults:
   - _self_
 dataset: {{num_train: 120, num_val: 60, num_test: 40, num_train_eval: 60, image_size: 16}}
 model: {{conv_filters: [4], dense_units: [8]}}
-trainer: {{precision: float32, epochs: 4, checkpoint_epochs: 1}}
+trainer: {{precision: float32, epochs: 8, checkpoint_epochs: 1}}
 tracking: {{uri: {uri}}}
 hydra:
   sweeper: {{n_trials: 2, pruner: none, min_free_gb: {min_free_gb}}}

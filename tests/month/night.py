@@ -107,8 +107,12 @@ class _Strike:
         return stage == Stage.STARTED or self._count(stage) > self._before[stage]
 
     def _count(self, stage: Stage) -> int:
-        """Returns how many trials have been begun in all, or how many reports."""
-        patterns = {Stage.TRAINING: "*/*/*/trial.json", Stage.REPORTING: "*/*/trials.csv"}
+        """Returns how many trials, reports or checkpoints there are in all."""
+        patterns = {
+            Stage.TRAINING: "*/*/*/trial.json",
+            Stage.REPORTING: "*/*/trials.csv",
+            Stage.SAVING: "*/*/*/checkpoint*",
+        }
         return len(list(self.machine.outputs.glob(patterns[stage]))) if stage in patterns else 0
 
 

@@ -60,6 +60,12 @@ class Stage(StrEnum):
     SEARCHING = "searching"
     TRAINING = "training"
     REPORTING = "reporting"
+    #: A checkpoint has been written.
+    SAVING = "saving"
+
+
+#: Those that are drawn from for all faults but one that needs a checkpoint.
+_STAGES = (Stage.STARTED, Stage.SEARCHING, Stage.TRAINING, Stage.REPORTING)
 
 
 @dataclass(frozen=True)
@@ -146,13 +152,16 @@ def _draw_faults(draw: random.Random, num_nights: int) -> list[Fault]:
 
 def _plan_night(number: int, fault: Fault, evening: date, draw: random.Random) -> Night:
     sweep = AWAY if draw.random() < 0.4 or fault in _SERVERS else HOME
-    stage, delay = draw.choice(list(Stage)), round(draw.uniform(0, 1.5), 2)
+    stage, delay = draw.choice(_STAGES), round(draw.uniform(0, 1.5), 2)
     n_jobs, choice = draw.randint(1, 2), draw.random()
     # There is nobody to be killed before.
     if fault == Fault.TRIAL_KILLED:
         stage = Stage.TRAINING
     elif fault == Fault.SEARCH_KILLED and stage == Stage.STARTED:
         stage = Stage.SEARCHING
+    elif fault == Fault.CHECKPOINT_CORRUPTED:
+        # Soon its trial is done, and has none any more.
+        stage, delay = Stage.SAVING, 0.0
     if fault == Fault.CLOCK_CHANGED:
         end = CHANGES[evening]
         # The machine was off until shortly before its time was over; and comes again when that has passed, at ten past
