@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -26,7 +27,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="of all that is drawn (default: one that is drawn and printed)")
     parser.add_argument("--night", type=int, help="the number of one of them that alone is lived through")
     parser.add_argument("--faults", nargs="+", type=Fault, default=[], metavar="FAULT", help=", ".join(Fault))
-    parser.add_argument("--folder", type=Path, help="an empty folder for all of it (default: one below /tmp)")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="an empty folder for all (default: one below /tmp, left where something is found)",
+    )
     arguments = parser.parse_args()
     num_nights = len(arguments.faults) or arguments.nights
     if arguments.night is not None and not 0 <= arguments.night < num_nights:
@@ -51,6 +56,8 @@ def main() -> None:
     print(f"seed {arguments.seed}, {len(nights)} nights in {folder}", flush=True)
     problems = live_through_month(nights, folder, lambda line: print(line, flush=True))
     print(*(problems or ["The books are in order."]), sep="\n")
+    if arguments.folder is None and not problems:
+        shutil.rmtree(folder)
     sys.exit(1 if problems else 0)
 
 

@@ -44,6 +44,11 @@ class Disk:
         """Takes away what fills it."""
         self._filler.unlink(missing_ok=True)
 
+    def close(self) -> None:
+        """Takes the disk away, and all that is on it; what is no disk of its own stays."""
+        if self.own:
+            _succeeds("umount", str(self.folder))
+
 
 def enter_namespace(module: str, arguments: Sequence[str]) -> None:
     """Starts this program again where it may mount something that nobody else sees, if the machine allows that."""

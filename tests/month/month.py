@@ -44,8 +44,8 @@ def live_through_month(nights: Sequence[Night], folder: Path, say: Callable[[str
     finally:
         machine.close()
         if problems and machine.disk.own:
-            # The disk is gone with this process.
             shutil.copytree(machine.disk.folder, folder / "left", symlinks=True, dirs_exist_ok=True)
+        machine.disk.close()
     return problems
 
 
