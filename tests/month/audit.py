@@ -19,7 +19,7 @@ from src.housekeeping.holding import measure
 from src.occupancy import find_held_locks
 from src.scheduling.shift import RUNNING, Shift
 from src.study.counts import count_trials
-from tests.month.books import Run, Study
+from tests.month.books import Run, Study, index_runs
 
 #: What each trial that has come to its end has left in the store.
 ARTIFACTS = (
@@ -47,9 +47,9 @@ def find_running(studies: Sequence[Study], runs: Sequence[Run]) -> list[str]:
 def find_unmatched(studies: Sequence[Study], runs: Sequence[Run]) -> list[str]:
     """Finds trials that the stores do not agree on."""
     problems = []
-    parents = {study.parent_run_id: study for study in studies if study.parent_run_id is not None}
+    known = index_runs(runs)
+    parents = {known[study.parent_run_id].run_id: study for study in studies if study.parent_run_id in known}
     children: dict[str, dict[int, Run]] = {run_id: {} for run_id in parents}
-    found = {run.run_id for run in runs}
     for run in runs:
         if run.state not in STATUSES or STATUSES[run.state] != run.status:
             problems.append(f"Run {run.run_id} is {run.status}, and its state {run.state}.")
@@ -64,10 +64,10 @@ def find_unmatched(studies: Sequence[Study], runs: Sequence[Run]) -> list[str]:
         else:
             children[run.parent_run_id][run.trial_number] = run
     for study in studies:
-        if study.parent_run_id not in found:
+        if study.parent_run_id not in known:
             problems.append(f"Study {study.name} has no parent run.")
         else:
-            problems += _compare(study, children[study.parent_run_id])
+            problems += _compare(study, children[known[study.parent_run_id].run_id])
     return problems
 
 
@@ -153,13 +153,13 @@ def find_lost_files(kept: Iterable[Path]) -> list[str]:
 def find_missing_winners(studies: Sequence[Study], runs: Sequence[Run]) -> list[str]:
     """Finds best trials whose model has not been kept, or cannot be read."""
     problems = []
-    stores = {run.run_id: run for run in runs}
+    known = index_runs(runs)
     for study in studies:
         complete = [view for view in study.trials if view.state == COMPLETE]
         best = max(complete, key=lambda view: (view.objectives[0], -view.number), default=None)
-        if best is None or best.run_id not in stores:
+        if best is None or best.run_id not in known:
             continue
-        run, name = stores[best.run_id], f"The model of trial {best.number}, the best of {study.name},"
+        run, name = known[best.run_id], f"The model of trial {best.number}, the best of {study.name},"
         models = MlflowClient(run.uri).search_logged_models(
             [run.experiment_id], filter_string=f"source_run_id = '{run.run_id}'"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import optuna
@@ -67,6 +68,11 @@ class Run:
     def trial_number(self) -> int:
         """The number of its trial."""
         return int(self.tags["fitgap.trial_number"])
+
+
+def index_runs(runs: Sequence[Run]) -> dict[str | None, Run]:
+    """Returns runs by all ids that they have or had."""
+    return {name: run for run in runs for name in run.names if name is not None}
 
 
 def read_studies(url: str) -> list[Study]:

@@ -120,7 +120,9 @@ def test_what_the_stores_do_not_agree_on_is_found(studies: list[Study], runs: li
 def test_a_run_that_was_begun_without_its_store_goes_by_the_id_that_it_had_before() -> None:
     late = make_child(1)
     late.tags["fitgap.journal"] = "local-1"
-    assert audit.find_unmatched([change_trial(1, run_id="local-1")], [RUNS[0], RUNS[1], late, RUNS[3]]) == []
+    parent = make_run("parent", kind="sweep", journal="local-0")
+    study = replace(change_trial(1, run_id="local-1"), parent_run_id="local-0")
+    assert audit.find_unmatched([study], [parent, RUNS[1], late, RUNS[3]]) == []
 
 
 def test_the_run_of_a_trial_that_was_ended_before_it_had_named_it_is_lost() -> None:
