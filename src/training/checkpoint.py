@@ -32,8 +32,8 @@ from src.history import EpochMetrics, History
 from src.naming import is_trifle
 from src.whole_file import open_whole
 
-#: With `trainer.checkpoint_epochs=auto`, the time between two checkpoints, in seconds: more than a hundred times what
-#: it takes to write one, and no more than anybody minds to lose.
+#: With `trainer.checkpoint_epochs=auto`, the time between two checkpoints, in seconds: a hundred times what writing one
+#: of a quarter of a gigabyte takes, and no more than anybody minds to lose.
 AUTO_SECONDS = 60.0
 
 #: Version of the format.
