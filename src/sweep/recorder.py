@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-from src.ending import COMPLETE, INTERRUPTED, LOST, STATUSES
+from src.ending import COMPLETE, FAILED, INTERRUPTED, LOST, STATUSES
 from src.errors import TrackingError
 from src.study.outcome import Outcome
 from src.study.study import ArmStudy
@@ -51,10 +51,10 @@ class Recorder:
 
     def __enter__(self) -> Recorder:
         """Begins with what an earlier process was killed over."""
-        if self._records_trials and self.parent.run is not None:
+        if self.parent.run is not None:
             # Now: what ends from here on is recorded anyway.
             for arm, study in zip(self.search.arms, self.studies, strict=True):
-                missing = [view for view in study.trials() if _is_unrecorded(view)]
+                missing = [view for view in study.trials() if self._is_unrecorded(view)]
                 if missing:
                     self._add(functools.partial(self._catch_up, arm.name, study, missing))
         return self
@@ -72,6 +72,15 @@ class Recorder:
     def _records_trials(self) -> bool:
         """Whether the application's trials have no runs but those that are made here."""
         return not (self.search.application.records_runs or self.search.settings.seeds)
+
+    def _is_unrecorded(self, view: TrialView) -> bool:
+        """Whether a trial has ended without a run, which is to be made here."""
+        if view.run_id is not None:
+            return False
+        if self._records_trials:
+            return view.state in STATUSES and view.state != INTERRUPTED
+        # It failed before it could begin its own: its configuration was wrong, or the disk was full.
+        return view.state == FAILED
 
     def record(self, arm: str, study: ArmStudy, view: TrialView, outcome: Outcome) -> None:
         """Has a trial recorded that has ended; returns at once unless many wait.
@@ -106,6 +115,8 @@ class Recorder:
         if not self._records_trials:
             if outcome.state == LOST and outcome.run_id is None:
                 self._close_lost(arm, view, outcome)
+            elif self._is_unrecorded(view):
+                self._record_trial(arm, study, view)
         elif outcome.state != INTERRUPTED:
             self._record_trial(arm, study, view)
         if view.state == COMPLETE:
@@ -157,7 +168,3 @@ class Recorder:
         if best is not None:
             done = sum(study.counts().counted for study in self.studies)
             self.parent.run.log_metrics({f"best_so_far_{objective.name}": best}, step=done)
-
-
-def _is_unrecorded(view: TrialView) -> bool:
-    return view.run_id is None and view.state in STATUSES and view.state != INTERRUPTED

@@ -74,6 +74,27 @@ def test_a_trial_that_was_told_by_a_process_that_was_killed_is_recorded_by_the_n
     assert foreign.studies[0].trials()[0].run_id == run.run_id
 
 
+@pytest.mark.parametrize("told_before", [False, True])
+def test_a_training_that_failed_before_it_had_begun_its_run_gets_one_that_says_why(
+    told_before: bool, stage: Opener, tmp_path: Path
+) -> None:
+    opened = stage()
+    study, arm = opened.studies[0], opened.search.arms[0].name
+    ask = study.ask(Owner.current())
+    assert ask is not None
+    outcome = Outcome("failed", {}, "OSError: No space left on device", traceback="Traceback …")
+    if told_before:
+        # By a process that was killed then.
+        study.tell(ask.number, outcome, retry=False)
+    with make_recorder(opened, tmp_path) as recorder:
+        if not told_before:
+            recorder.record(arm, study, study.tell(ask.number, outcome, retry=False), outcome)
+    (run,) = read_children(opened)
+    assert (run.status, run.tags["fitgap.state"], run.tags["fitgap.trial_number"]) == ("FAILED", "failed", "0")
+    assert run.tags["fitgap.error"] == "OSError: No space left on device"
+    assert study.trials()[0].run_id == run.run_id
+
+
 def test_a_run_that_was_begun_when_its_process_was_killed_is_finished_rather_than_begun_again(
     foreign: Stage, tmp_path: Path
 ) -> None:
