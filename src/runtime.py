@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from src.gpus.lease import Lease
+from src.gpus.unseen import check_lease
 
 #: Precisions and the Keras dtype policies that stand for them; variables are float32 in every one.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -45,9 +46,20 @@ def load_tensorflow() -> None:
     Keras does without pandas, scikit-learn, SciPy and matplotlib where they are not installed, and here it gets to
     believe so: importing them takes as long as importing Keras itself. What it would offer with them, such as its
     wrappers for scikit-learn, says that they are missing; what imports them for itself gets them.
+
+    Raises:
+        ConfigError: This process has a lease of a GPU, and TensorFlow does not see it.
     """
-    if "tensorflow" in sys.modules:
-        return
+    if "tensorflow" not in sys.modules:
+        _import_tensorflow()
+    if (lease := Lease.current()) is not None:
+        import tensorflow as tf
+
+        # Each time: a process that was refused once may be given another job.
+        check_lease(lease, tf.config.list_physical_devices("GPU"))
+
+
+def _import_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_stderr(), _without_collector(), _sparing(_SPARED):
         # It imports Keras itself.

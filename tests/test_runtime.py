@@ -90,6 +90,41 @@ def test_stderr_works_again_after_the_start(tmp_path: Path) -> None:
     assert answer.stderr == "signal"
 
 
+LEASED = 'import os; os.environ[\'FITGAP_LEASE\'] = \'{"device": "7", "gpu": null}\'; '
+
+
+def put_tensorflow(folder: Path, gpus: str) -> Path:
+    """Puts a package in the place of TensorFlow that sees the given GPUs, and returns the folder to look for it in."""
+    package = folder / "seeing" / "tensorflow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        f"class config:\n    list_physical_devices = staticmethod(lambda kind: {gpus})\n"
+        "    class experimental:\n        set_memory_growth = staticmethod(lambda gpu, wanted: None)\n",
+        encoding="utf-8",
+    )
+    return package.parent
+
+
+def test_a_process_whose_gpu_tensorflow_does_not_see_does_not_train_on_the_processor_instead(tmp_path: Path) -> None:
+    twice = f"from src.errors import ConfigError\ntry: {START.partition('; ')[2]}\nexcept ConfigError: pass"
+    code = f"{LEASED}{START.partition('; ')[0]}\n{twice}\nload_tensorflow()"
+    answer = run_python(code, tmp_path, put_tensorflow(tmp_path, "[]"))
+    assert answer.returncode == 1
+    assert "ConfigError: This process is to train on GPU 7, but TensorFlow sees no GPU there." in answer.stderr
+    assert "tensorflow[and-cuda]" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "gpus"),
+    [(LEASED, "['GPU:0']"), (f"{LEASED}os.environ['FITGAP_GPUS'] = 'made_up.json'; ", "[]"), ("", "[]")],
+)
+def test_a_gpu_that_is_seen_or_made_up_or_not_asked_for_is_no_reason_to_refuse(
+    before: str, gpus: str, tmp_path: Path
+) -> None:
+    answer = run_python(f"{before}{START}", tmp_path, put_tensorflow(tmp_path, gpus))
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("precision", POLICIES)
 def test_an_explicit_precision_is_taken_as_it_is(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for features in ("avx2", "avx512_bf16"):
