@@ -30,7 +30,7 @@ from src.study.objective import Objectives, parse_objectives
 from src.study.space import is_searched
 from src.sweep.request import read_request
 from src.sweep.settings import to_sweeper_config
-from src.workers.gpus import find_gpus
+from src.workers.gpus import find_gpus, name_gpus
 
 SWEEPS = PROJECT_ROOT / "sweeps"
 
@@ -176,7 +176,7 @@ def _find_problems(schedule: ScheduleConfig) -> list[str]:
         if value is not None:
             problems += _complaints(check, value)
     if not isinstance(schedule.gpus, int) or isinstance(schedule.gpus, bool):
-        # Whether there are as many as a number says shows when it starts, on the machine where it does.
+        # Whether there are such GPUs, or as many as a number says, shows on the machine where it starts.
         problems += [text.replace("hydra.launcher.", "schedule.") for text in _complaints(_check_gpus, schedule.gpus)]
     elif schedule.gpus < 0:
         problems.append(f"schedule.gpus must be auto, a number, or a list such as [0,1], but got {schedule.gpus}.")
@@ -203,7 +203,9 @@ def _complaints(check: Any, value: Any) -> list[str]:
 
 
 def _check_gpus(asked: Any) -> None:
-    if asked != "auto":
+    if isinstance(asked, list):
+        name_gpus(asked)
+    elif asked != "auto":
         find_gpus(asked)
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from src.errors import ConfigError
+from src.gpus.inventory import find_gpu, read_gpus
 from src.gpus.visible import list_visible
 
 
@@ -16,10 +17,10 @@ def find_gpus(asked: Any) -> list[str]:
         asked: `auto` for all that this process may see, a number of them, or a list of names.
 
     Raises:
-        ConfigError: It is none of these, or there are fewer GPUs than asked for; or `FITGAP_GPUS` names a wrong file.
+        ConfigError: It is none of these, or not all that is asked for is there; or `FITGAP_GPUS` names a wrong file.
     """
     if isinstance(asked, list | tuple):
-        return _check_names(asked)
+        return _find_named(name_gpus(asked))
     if asked != "auto" and (not isinstance(asked, int) or isinstance(asked, bool) or asked < 0):
         raise ConfigError(f"hydra.launcher.gpus must be auto, a number, or a list such as [0,1], but got {asked!r}.")
     if asked == 0:
@@ -35,7 +36,12 @@ def find_gpus(asked: Any) -> list[str]:
     return visible[:asked]
 
 
-def _check_names(names: list[Any] | tuple[Any, ...]) -> list[str]:
+def name_gpus(names: list[Any] | tuple[Any, ...]) -> list[str]:
+    """Returns the names of a list; whether there are such GPUs, the machine knows on which they are used.
+
+    Raises:
+        ConfigError: They are no names of GPUs, or one is there twice.
+    """
     wrong = [name for name in names if isinstance(name, bool) or not re.fullmatch(r"\d+|(GPU|MIG)-\S+", str(name))]
     if wrong:
         raise ConfigError(
@@ -49,3 +55,19 @@ def _check_names(names: list[Any] | tuple[Any, ...]) -> list[str]:
             "hydra.launcher.trials_per_gpu."
         )
     return gpus
+
+
+def _find_named(names: list[str]) -> list[str]:
+    """Returns the names, all of which the driver knows: CUDA takes one that it does not for no GPU, without a word.
+
+    Where the driver does not answer nothing is known; of the parts of a GPU (MIG) it lists no more than the whole.
+    """
+    known = read_gpus()
+    unknown = [name for name in names if not name.startswith("MIG-") and find_gpu(name, known) is None]
+    if known and unknown:
+        there = "; ".join(gpu.describe() for gpu in known)
+        raise ConfigError(
+            f"hydra.launcher.gpus names {', '.join(unknown)}, but there are these GPUs: {there}. Name others, or look "
+            "at nvidia-smi, which says whether one is lost."
+        )
+    return names

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,15 @@ def test_more_gpus_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_list_is_taken_as_it_is() -> None:
     assert find_gpus([3, "5", "GPU-5a1e8b0c-1f2d"]) == ["3", "5", "GPU-5a1e8b0c-1f2d"]
+
+
+def test_a_name_that_the_driver_does_not_know_is_refused_where_it_answers(make_gpus: Callable[..., None]) -> None:
+    make_gpus({"uuid": "GPU-aa11"}, {})
+    assert find_gpus([1, "GPU-aa", "MIG-7c0b"]) == ["1", "GPU-aa", "MIG-7c0b"]
+    with pytest.raises(ConfigError, match=r"gpus names 7, GPU-b, but there are these GPUs: 0 \(Some GPU, .*; 1 \(Some"):
+        find_gpus([7, 1, "GPU-b"])
+    make_gpus()
+    assert find_gpus([7]) == ["7"]
 
 
 def test_a_gpu_that_is_named_twice_is_refused_with_the_setting_that_is_meant() -> None:
