@@ -6,6 +6,7 @@ import getpass
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from src.errors import ConfigError, ScheduleError
 from src.gpus.driver import PROGRAM
 from src.gpus.inventory import find_gpu, read_gpus
 from src.gpus.made_up import find_file
+from src.gpus.unseen import ADVICE
 from src.occupancy import claims_folder
 from src.scheduling.finding import GOOD, MEND, UNKNOWN, Finding
 from src.scheduling.places import schedule_folder
@@ -25,6 +27,10 @@ from src.scheduling.timers import open_timers
 from src.workers.gpus import find_gpus
 
 _SECONDS = 30
+#: How long TensorFlow may take to be imported, from a disk that has not read it yet.
+_IMPORT_SECONDS = 180
+#: Prints how many GPUs TensorFlow sees.
+_COUNT = "import tensorflow; print(len(tensorflow.config.list_physical_devices('GPU')))"
 #: Bytes that have to be free: a night writes models, logs and databases.
 _FREE = 5e9
 
@@ -68,6 +74,8 @@ def _examine_gpus(sweeps: Sequence[ScheduledSweep]) -> Iterator[Finding]:
         gpus = [(name, find_gpu(name, known)) for name in names]
         told = ", ".join(name if gpu is None else gpu.describe() for name, gpu in gpus)
         yield Finding("GPUs", GOOD, f"{len(names)}: {told}")
+        if made_up is None:
+            yield _examine_sight(names)
     elif shutil.which(PROGRAM) is not None and os.environ.get("CUDA_VISIBLE_DEVICES") is None:
         yield Finding("GPUs", MEND, f"{PROGRAM} is there, but shows none. Run it, and look at the driver.")
     else:
@@ -77,6 +85,18 @@ def _examine_gpus(sweeps: Sequence[ScheduledSweep]) -> Iterator[Finding]:
             find_gpus(sweep.schedule.gpus)
         except ConfigError as error:
             yield Finding("GPUs", MEND, f"{sweep.name}: {str(error).replace('hydra.launcher.', 'schedule.')}")
+
+
+def _examine_sight(names: Sequence[str]) -> Finding:
+    """Returns whether TensorFlow sees the GPUs; a process of its own says it, which lets go of them when it ends."""
+    answer = _ask(sys.executable, "-c", _COUNT, seconds=_IMPORT_SECONDS)
+    if answer is None or not answer.isdecimal():
+        return Finding("GPUs", UNKNOWN, "TensorFlow could not be asked whether it sees them: it cannot be imported.")
+    # Of parts of a GPU (MIG) a process is given one at a time.
+    due = 1 if any(name.startswith("MIG-") for name in names) else len(names)
+    if int(answer) >= due:
+        return Finding("GPUs", GOOD, "TensorFlow sees them")
+    return Finding("GPUs", MEND, f"TensorFlow sees {answer} of {len(names)}. {ADVICE}")
 
 
 def _examine_disks(folders: Sequence[Path]) -> Iterator[Finding]:
@@ -148,13 +168,13 @@ def _examine_lingering() -> Finding:
     )
 
 
-def _ask(program: str, *arguments: str) -> str | None:
+def _ask(program: str, *arguments: str, seconds: float = _SECONDS) -> str | None:
     """Returns what a program prints; None where it cannot be asked."""
     path = shutil.which(program)
     if path is None:
         return None
     try:
-        answer = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=_SECONDS, check=True)
+        answer = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=seconds, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()

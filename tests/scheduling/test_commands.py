@@ -169,6 +169,37 @@ def test_the_doctor_names_each_gpu_and_says_which_are_made_up(
     assert (state, "must hold a list" in told) == ("mend", True)
 
 
+@pytest.mark.parametrize(
+    ("listing", "seen", "state", "told"),
+    [
+        ("GPU 0: Some\\nGPU 1: Some\\n", "2", "good", "TensorFlow sees them"),
+        ("GPU 0: Some\\nGPU 1: Some\\n", "0", "mend", "TensorFlow sees 0 of 2. Without CUDA's libraries"),
+        ("GPU 0: Some\\n  (UUID: MIG-1)\\n  (UUID: MIG-2)\\n", "1", "good", "TensorFlow sees them"),
+        ("GPU 0: Some\\n", None, "unknown", "TensorFlow could not be asked"),
+    ],
+)
+def test_the_doctor_asks_whether_tensorflow_sees_the_gpus_that_the_driver_has(
+    listing: str,
+    seen: str | None,
+    state: str,
+    told: str,
+    timers: Systemd,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("CUDA_VISIBLE_DEVICES", "FITGAP_GPUS"):
+        monkeypatch.delenv(name, raising=False)
+    program = tmp_path / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n[ $1 = --list-gpus ] && printf '{listing}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    monkeypatch.setattr(machine, "_ask", lambda asked, *arguments, **_: seen if asked == sys.executable else "no")
+    found = [one for one in examine_machine([]) if one.what == "GPUs"]
+    assert found[-1].state == state
+    assert found[-1].told.startswith(told)
+
+
 def test_a_folder_that_is_no_folder_cannot_be_written(tmp_path: Path) -> None:
     assert examine_folder(tmp_path / "not" / "there").state == "good"
     (tmp_path / "file").touch()
