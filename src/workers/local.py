@@ -107,9 +107,12 @@ class LocalWorkers:
                 slot.rest()
             return self._run_in_whole(lease.alone(), overrides, number)
         finally:
-            vacancies.give_back_gpu(lease.device, slots)
-            for slot in slots:
-                slot.warm()
+            try:
+                # Before anybody can take them: a slot that has a job has its process already.
+                for slot in slots:
+                    slot.warm()
+            finally:
+                vacancies.give_back_gpu(lease.device, slots)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Calls a function in a process, as soon as a slot is free; returns at once.

@@ -186,7 +186,9 @@ class Slot:
     def _give_back(self, pool: WorkerPool, *, reuse: bool) -> None:
         if reuse:
             with self._guard:
-                self._ready = pool
+                spare, self._ready = self._ready, pool
+            if spare is not None:
+                self._dismiss(spare)
         else:
             self._dismiss(pool)
             self.warm()

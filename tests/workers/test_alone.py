@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -105,6 +106,39 @@ def test_a_job_that_is_run_alone_has_no_process_beside_it_and_the_whole_gpu(
     assert told[1]["beside"] == []
     assert [one["lease"].describe_share() for one in told] == ["1/3, at most 7.6 GB", "all", "1/3, at most 7.6 GB"]
     assert workers.held_back == 0
+
+
+def test_slots_have_their_processes_again_before_anybody_can_take_them(
+    open_workers: OpenWorkers, make_gpus: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_gpus({})
+    workers = open_workers(tasks.square, trials_per_gpu=2, reuse=True)
+    workers.start()
+    vacancies, ready = workers._vacancies, []
+
+    def give_back(gpu: str, slots: list[Slot]) -> None:
+        ready.extend(slot._ready is not None for slot in slots)
+        Vacancies.give_back_gpu(vacancies, gpu, slots)
+
+    monkeypatch.setattr(vacancies, "give_back_gpu", give_back)
+    assert workers.run_alone(["x=3"], 0, Lease("0", 2)).return_value == 9
+    assert ready == [True, True]
+
+
+def test_a_process_that_is_reused_takes_the_place_of_one_that_waits(
+    open_workers: OpenWorkers, make_gpus: Callable[..., None], tmp_path: Path
+) -> None:
+    make_gpus({})
+    workers = open_workers(tasks.wait_for_go, reuse=True)
+    with ThreadPoolExecutor(1) as threads:
+        job = threads.submit(workers.run, [["x=0", f"meeting={tmp_path}"]], 0)
+        pid = int(tasks.wait_for(tmp_path / "pid-0"))
+        (slot,) = workers._opened
+        slot.warm()
+        (tmp_path / "go-0").write_text("go", encoding="utf-8")
+        job.result()
+    slot._await_leaving()
+    assert [process for process in tasks.find_family(os.getpid()) if tasks.is_worker(process)] == [pid]
 
 
 def test_workers_that_are_stopped_end_a_job_that_is_alone_and_one_that_waits_to_be(
