@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from src.alarm import has_rung
 from src.errors import DivergedError, TrialTimeoutError
+from src.gpus.lease import Lease
 
 COMPLETE = "complete"
 PRUNED = "pruned"
@@ -42,16 +43,28 @@ _STATES = {
 }
 
 #: What CUDA and its libraries say of want of memory, in errors whose class says something else.
-_MEMORY_SIGNS = re.compile(r"CUDA_ERROR_OUT_OF_MEMORY|CU(DNN|BLAS)_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED")
+_MEMORY_SIGNS = re.compile(
+    r"CUDA_ERROR_OUT_OF_MEMORY|CU(DNN|BLAS)_STATUS_ALLOC_FAILED|RESOURCE_EXHAUSTED"
+    # TensorFlow of a batch that it could not copy to the GPU, and of a GPU on which there is no room to begin.
+    r"|Dst tensor is not initialized|[Ss]tatus: out of memory"
+)
+
+#: What they say where there is no room for their own beginning, or where they are broken.
+_SIGNS_OF_NO_ROOM = re.compile(r"CU(DNN|BLAS)_STATUS_NOT_INITIALIZED|DNN library initialization failed")
 
 
 def name_state(error: BaseException) -> str:
-    """Returns the state of a run that an exception ended; what caused the exception counts as well."""
+    """Returns the state of a run that an exception ended; what caused the exception counts as well.
+
+    Where others have a share of this process's GPU, what may mean want of memory is taken for it.
+    """
+    lease = Lease.current()
+    crowded = lease is not None and lease.shared
     for link in _follow_causes(error):
         for kind in type(link).__mro__:
             if kind.__name__ in _STATES:
                 return _STATES[kind.__name__]
-        if _MEMORY_SIGNS.search(str(link)):
+        if _MEMORY_SIGNS.search(str(link)) or (crowded and _SIGNS_OF_NO_ROOM.search(str(link))):
             return OOM
     # Libraries turn what is raised within their callbacks into errors of their own.
     return TIMEOUT if has_rung() else FAILED

@@ -9,6 +9,7 @@ from src import ending
 from src.config.paths import PROJECT_ROOT
 from src.ending import STATUSES, describe_exception, name_state
 from src.errors import ConfigError, DivergedError, StorageError, TrialTimeoutError
+from src.gpus.lease import VARIABLE, Lease
 
 
 class ResourceExhaustedError(Exception):
@@ -35,6 +36,8 @@ class AllocationError(ResourceExhaustedError):
         (RuntimeError("failed call to cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY: out of memory"), "oom"),
         (RuntimeError("CUDNN_STATUS_ALLOC_FAILED in cudnnCreate"), "oom"),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate"), "oom"),
+        (RuntimeError("Failed copying input tensor to GPU:0: Dst tensor is not initialized."), "oom"),
+        (RuntimeError("CUDA runtime implicit initialization on GPU:0 failed. Status: out of memory"), "oom"),
         (KeyboardInterrupt(), "interrupted"),
         (ConfigError("no such optimizer"), "failed"),
         (ValueError("defect"), "failed"),
@@ -43,6 +46,15 @@ class AllocationError(ResourceExhaustedError):
 )
 def test_an_exception_has_the_state_of_its_class(error: BaseException, state: str) -> None:
     assert name_state(error) == state
+
+
+@pytest.mark.parametrize("sign", ["CUBLAS_STATUS_NOT_INITIALIZED", "DNN library initialization failed."])
+def test_a_library_that_cannot_begin_means_want_of_memory_where_the_gpu_is_shared(
+    sign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tenants, state in ((None, "failed"), (1, "failed"), (2, "oom")):
+        monkeypatch.setenv(VARIABLE, "" if tenants is None else Lease("0", tenants).to_environment()[VARIABLE])
+        assert name_state(RuntimeError(f"it failed: {sign}")) == state
 
 
 def test_what_caused_an_exception_names_the_state_where_it_does_not_itself() -> None:

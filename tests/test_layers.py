@@ -49,7 +49,7 @@ ALLOWED = {
     "src.naming": ("src.config",),
     "src.explanation": ("src.config", "src.errors"),
     "src.alarm": ("src.errors",),
-    "src.ending": ("src.alarm", "src.errors"),
+    "src.ending": ("src.alarm", "src.errors", "src.gpus"),
     "src.gpus": ("src.errors",),
     "src.workers": ("src.config", "src.errors", "src.gpus"),
     "src.runtime": ("src.gpus",),
