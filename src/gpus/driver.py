@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 
 #: How long the driver may take: without anybody who keeps it loaded it first has to start every GPU.
 _SECONDS = 30
+#: How long it is not asked after it has not answered in that time.
+_SILENT_SECONDS = 300
+#: How long a process may take to end that has been killed.
+_DYING_SECONDS = 1
+
+_silent_until = 0.0
 
 PROGRAM = "nvidia-smi"
 
@@ -22,12 +30,39 @@ def ask_driver(what: str, fields: Sequence[str]) -> list[list[str]]:
 
 
 def run_program(*arguments: str) -> str:
-    """Returns what the program prints; nothing where it is not there, fails, or hangs."""
+    """Returns what the program prints; nothing where it is not there, fails, or hangs.
+
+    One that hangs in the driver, as it does when a GPU is lost, cannot be killed: it is left alone, and no other is
+    started for minutes.
+    """
+    global _silent_until
     program = shutil.which(PROGRAM)
-    if program is None:
+    if program is None or time.monotonic() < _silent_until:
         return ""
     try:
-        answer = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=_SECONDS, check=True)
-    except (OSError, subprocess.SubprocessError):
+        process = subprocess.Popen(
+            [program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+    except OSError:
         return ""
-    return answer.stdout
+    try:
+        answer, _ = process.communicate(timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        _silent_until = time.monotonic() + _SILENT_SECONDS
+        _abandon(process)
+        return ""
+    return answer if process.returncode == 0 else ""
+
+
+def _abandon(process: subprocess.Popen[str]) -> None:
+    """Kills a process, and waits for its end no longer than one takes that can be killed."""
+    process.kill()
+    # Whoever it has started may have it open, and would be waited for.
+    if process.stdout is not None:
+        process.stdout.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_DYING_SECONDS)

@@ -37,8 +37,9 @@ class Neighbours:
             last = self._looked.get(lease.device)
             if lease.needed_bytes is None or (last is not None and time.monotonic() - last < _INTERVAL_SECONDS):
                 return
-            warning = self._find(lease)
             self._looked[lease.device] = time.monotonic()
+        # A driver that takes its time keeps no trial on another GPU waiting.
+        warning = self._find(lease)
         if warning is not None:
             _log.warning("%s", warning)
 
@@ -51,8 +52,9 @@ class Neighbours:
         except ConfigError:
             # Of GPUs that are made up; the layout has said it, unless the file has changed since.
             return None
-        news = {(gpu.uuid, process.pid) for process in others} - self._told
-        self._told |= news
+        with self._guard:
+            news = {(gpu.uuid, process.pid) for process in others} - self._told
+            self._told |= news
         return describe_shortage(gpu, lease, others) if news else None
 
 

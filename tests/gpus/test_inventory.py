@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from src.errors import ConfigError
+from src.gpus import driver
 from src.gpus.inventory import GpuProcess, find_gpu, read_gpus, read_processes
 from src.gpus.visible import list_visible
 
@@ -57,6 +59,27 @@ def test_a_driver_that_does_not_answer_has_no_gpus(script: str, put_program: Cal
     put_program(script)
     assert read_gpus() == []
     assert read_processes() == {}
+
+
+def test_a_driver_that_hangs_and_cannot_be_killed_is_left_alone_and_not_asked_again_for_a_while(
+    put_program: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_program("exec /bin/sleep 600")
+    kill = subprocess.Popen.kill
+    killed: list[subprocess.Popen[str]] = []
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda process: killed.append(process))
+    monkeypatch.setattr(driver, "_silent_until", 0.0)
+    monkeypatch.setattr(driver, "_DYING_SECONDS", 0.01)
+    monkeypatch.setattr(driver, "_SECONDS", 1)
+    assert read_gpus() == []
+    assert read_gpus() == []
+    (process,) = killed
+    kill(process)
+    process.wait()
+    put_program(f"echo '{GPUS.splitlines()[0]}'")
+    assert read_gpus() == []
+    monkeypatch.setattr(driver, "_silent_until", 0.0)
+    assert len(read_gpus()) == 1
 
 
 def test_a_gpu_answers_to_its_number_and_to_the_beginning_of_its_name(make_gpus: MakeGpus) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
 
-from src.gpus.inventory import read_gpus
+from src.gpus.inventory import Gpu, read_gpus
 from src.gpus.lease import Lease
 from src.workers import neighbours
 from src.workers.neighbours import Neighbours
@@ -52,6 +53,33 @@ def test_who_leaves_too_little_is_named_once(make_gpus: MakeGpus, caplog: pytest
     make_gpus({"used_mb": 17000, "processes": [stranger, {"pid": 1, "name": "init"}]})
     watch.look(make_lease())
     assert "(process 1)" in caplog.messages[1]
+
+
+def test_a_driver_that_takes_its_time_over_one_gpu_keeps_nobody_from_another(
+    make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_gpus({}, {})
+    first, (_, other) = make_lease(), read_gpus()
+    asked, answered = threading.Event(), threading.Event()
+
+    def ask() -> list[Gpu]:
+        if not asked.is_set():
+            asked.set()
+            answered.wait(60)
+        return []
+
+    monkeypatch.setattr(neighbours, "read_gpus", ask)
+    watch = Neighbours()
+    threads = [
+        threading.Thread(target=watch.look, args=[lease], daemon=True) for lease in (first, Lease("1", 2, 1, other))
+    ]
+    threads[0].start()
+    assert asked.wait(60)
+    threads[1].start()
+    threads[1].join(60)
+    assert [thread.is_alive() for thread in threads] == [True, False]
+    answered.set()
+    threads[0].join(60)
 
 
 def test_nothing_is_said_of_our_own_processes_nor_where_there_is_room(
