@@ -116,10 +116,19 @@ class ArmStudy:
         with explained(self.storage_url), contextlib.suppress(UpdateFinishedTrialError):
             self._storage.set_trial_user_attr(self._find_id(number), attributes.FOLDER, folder)
 
-    def note_out_of_memory(self, number: int, error: str) -> None:
-        """Keeps why a running trial is run again, alone on its GPU."""
+    def note_out_of_memory(self, number: int, error: str, run_id: str | None) -> None:
+        """Keeps why a running trial is run again, alone on its GPU.
+
+        Args:
+            number: The trial.
+            error: How it ran out of memory.
+            run_id: What is its run until it names one again; the one that it had is that of an attempt that is over.
+        """
         with explained(self.storage_url), contextlib.suppress(UpdateFinishedTrialError):
-            self._storage.set_trial_user_attr(self._find_id(number), attributes.OUT_OF_MEMORY, error)
+            trial_id = self._find_id(number)
+            self._storage.set_trial_user_attr(trial_id, attributes.OUT_OF_MEMORY, error)
+            self._storage.set_trial_user_attr(trial_id, attributes.RUN_ID, run_id)
+        self._reader.refresh()
 
     def set_run_id(self, number: int, run_id: str) -> None:
         """Keeps a trial's run in the tracking store; the trial may have ended."""

@@ -238,7 +238,11 @@ class JobRunner:
         outcome, lease = job(self.launching.launch)
         if outcome.state != OOM or lease is None or not lease.shared or self.stopped:
             return outcome
-        return self._run_alone(trial, name, job, outcome, lease, folder, counts=counts)
+        if counts:
+            # Of a seed it is the run of their mean, as before its first attempt.
+            before = None if parent_run_id == self.parent_run_id else parent_run_id
+            trial.study.note_out_of_memory(trial.ask.number, outcome.error or OOM, before)
+        return self._run_alone(name, job, outcome, lease, folder)
 
     def _launch(
         self,
@@ -261,15 +265,11 @@ class JobRunner:
             return Outcome.from_dict(returned), find_lease(result)
         return self._settle_death(trial, returned, folder, parent_run_id, counts=counts), find_lease(result)
 
-    def _run_alone(
-        self, trial: Trial, name: str, job: Job, first: Outcome, lease: Lease, folder: Path, *, counts: bool
-    ) -> Outcome:
+    def _run_alone(self, name: str, job: Job, first: Outcome, lease: Lease, folder: Path) -> Outcome:
         """Runs a job again, which ran out of memory beside others, with its GPU for itself; it is the same trial."""
         error = first.error or OOM
         _log.warning("%s ran out of memory with %s of GPU %s: %s", name, lease.describe_share(), lease.device, error)
         _log.warning("%s is run again, alone there, as soon as what runs there has ended", name)
-        if counts:
-            trial.study.note_out_of_memory(trial.ask.number, error)
         self._tag(first.run_id, {RETRIED_TAG: "true"})
         # It would pass for that of the second attempt if its process died.
         (folder / OUTCOME).unlink(missing_ok=True)

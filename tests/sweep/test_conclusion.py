@@ -305,7 +305,7 @@ def test_the_first_attempt_of_a_trial_that_ran_out_of_memory_beside_others_does_
     study, arm = opened.studies[0], opened.search.arms[0].name
     ask = study.ask(Owner.current())
     assert ask is not None
-    study.note_out_of_memory(ask.number, "ResourceExhaustedError: too much")
+    study.note_out_of_memory(ask.number, "ResourceExhaustedError: too much", None)
     run_ids = {}
     for state in ("oom", "diverged"):
         tags = {"fitgap.kind": "trial", "fitgap.state": state, "fitgap.arm": arm, "fitgap.trial_number": "1"}

@@ -19,13 +19,15 @@ from src.naming import MAX_NAME_LENGTH
 from src.study.outcome import Outcome
 from src.study.owner import Owner
 from src.study.spec import Ask
+from src.study.study import ArmStudy
 from src.study.view import TrialView
 from src.sweep.failures import FailurePolicy
 from src.sweep.job import JobRunner, Trial, to_outcome
 from src.sweep.launching import Launching
 from src.tracking.records import load_run
 from src.tracking.run import start_run
-from src.workers.answer import SlotReturn
+from src.workers.answer import SlotReturn, fail_job
+from src.workers.errors import WorkerDiedError
 from tests.sweep.searches import make_search
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class Workers:
 
     store: Store
     parent_run_id: str
+    study: ArmStudy
     lease: Lease | None
     ends: list[str]
     alone: list[Lease] = field(default_factory=list)
@@ -81,9 +84,15 @@ class Workers:
 
     def end_job(self, overrides: Sequence[str], number: int) -> SlotReturn:
         state, tags = self.ends.pop(0), {"fitgap.arm": "mine", "fitgap.trial_number": str(number)}
+        if state in ("dead", "dead-later"):
+            if state == "dead-later":
+                # It has gone on with the run of the attempt before it.
+                self.study.set_run_id(number, self.run_ids[0])
+            return fail_job(overrides, WorkerDiedError("It is gone."))
         run = start_run(self.store, name=state, tags={**tags, "fitgap.state": state}, parent_run_id=self.parent_run_id)
         run.finish(STATUSES[state])
         self.run_ids.append(run.run_id)
+        self.study.set_run_id(number, run.run_id)
         error = None if state == "complete" else "ResourceExhaustedError: too much"
         outcome = Outcome(state, {"best_val_accuracy": 0.5}, error, run_id=run.run_id)
         result = SlotReturn(list(overrides), status=JobStatus.COMPLETED, lease=self.lease)
@@ -99,7 +108,7 @@ def run_trial(stage: Opener, lease: Lease | None, *ends: str) -> tuple[Outcome, 
     """Runs a trial whose jobs end as given, and returns what came of it."""
     opened = stage("seed=1", objective="best_val_accuracy", direction="maximize")
     search, study = opened.search, opened.studies[0]
-    workers = Workers(opened.store, opened.parent.run_id, lease, list(ends))
+    workers = Workers(opened.store, opened.parent.run_id, study, lease, list(ends))
     launching = Launching(workers.end_job, 2, inline=False, remark=None, launcher=SimpleNamespace(workers=workers))
     runner = JobRunner(search.settings, search.application, launching, opened.store, opened.parent.run_id, "sqlite://")
     ask = study.ask(Owner.current())
@@ -120,6 +129,24 @@ def test_a_trial_that_ran_out_of_memory_beside_others_is_run_again_alone_as_the_
     assert (first.status, first.tags["fitgap.retried"]) == ("FAILED", "true")
     assert (second.status, second.tags["fitgap.out_of_memory"]) == ("FINISHED", "ResourceExhaustedError: too much")
     assert caplog.messages[0].endswith("ran out of memory with 1/2 of GPU 3: ResourceExhaustedError: too much")
+
+
+def test_a_second_attempt_that_dies_before_its_run_begins_leaves_the_run_of_the_first_as_it_is(
+    stage: Opener, store: Store
+) -> None:
+    outcome, workers, view = run_trial(stage, Lease("3", 2), "oom", "dead")
+    assert (outcome.state, outcome.run_id, view.run_id) == ("lost", None, None)
+    (run_id,) = workers.run_ids
+    first = load_run(store, run_id)
+    assert (first.status, first.tags["fitgap.state"], first.tags["fitgap.retried"]) == ("FAILED", "oom", "true")
+
+
+def test_a_second_attempt_that_dies_in_the_run_of_the_first_has_it_closed(stage: Opener, store: Store) -> None:
+    outcome, workers, view = run_trial(stage, Lease("3", 2), "oom", "dead-later")
+    (run_id,) = workers.run_ids
+    assert (outcome.state, outcome.run_id, view.run_id) == ("lost", run_id, run_id)
+    first = load_run(store, run_id)
+    assert (first.status, first.tags["fitgap.state"]) == ("KILLED", "lost")
 
 
 def test_it_has_failed_for_good_if_it_runs_out_of_memory_with_the_whole_gpu(stage: Opener) -> None:
