@@ -81,7 +81,12 @@ class Trial:
 
 
 class JobRunner:
-    """Runs trials through a launcher; may be called from several threads at once."""
+    """Runs trials through a launcher; may be called from several threads at once.
+
+    Attributes:
+        stopped: Whether all jobs have been ended at once.
+        ending: Whether none is to begin any more: who waits to be run again alone on its GPU gives up, until next time.
+    """
 
     def __init__(
         self,
@@ -100,6 +105,7 @@ class JobRunner:
         self.parent_run_id = parent_run_id
         self.storage = storage
         self.stopped = False
+        self.ending = False
 
     def run(self, trial: Trial) -> Outcome:
         """Runs a trial, once or with each of the seeds, and returns how it ended; never raises."""
@@ -273,7 +279,7 @@ class JobRunner:
         self._tag(first.run_id, {RETRIED_TAG: "true"})
         # It would pass for that of the second attempt if its process died.
         (folder / OUTCOME).unlink(missing_ok=True)
-        last, _ = job(functools.partial(self.launching.launch_alone, lease=lease))
+        last, _ = job(functools.partial(self.launching.launch_alone, lease=lease, wanted=lambda: not self.ending))
         self._tag(last.run_id, {OUT_OF_MEMORY_TAG: error})
         return replace(last, hopeless=True) if last.state == OOM else last
 
@@ -304,6 +310,8 @@ def to_outcome(error: object) -> Outcome:
     text = f"{kind}: {error}"
     if kind == "JobTimeoutError":
         return Outcome(TIMEOUT, {}, text)
+    if kind == "JobGivenUpError":
+        return Outcome(INTERRUPTED, {}, text)
     if kind in _DEATHS:
         return Outcome(OOM if getattr(error, "out_of_memory", False) else LOST, {}, text)
     message = describe_error(error) if isinstance(error, BaseException) else None

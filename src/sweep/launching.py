@@ -77,9 +77,15 @@ class Launching:
         """Slots that are free, but would not take a trial at present: another is to be alone on their GPU."""
         return 0 if self._workers is None else int(self._workers.held_back)
 
-    def launch_alone(self, overrides: Sequence[str], number: int, lease: Lease) -> JobReturn:
-        """Runs a job as `launch` does, but with none of ours beside it on the GPU of the lease that it had before."""
-        return cast(JobReturn, self._workers.run_alone(overrides, number, lease))
+    def launch_alone(
+        self, overrides: Sequence[str], number: int, lease: Lease, wanted: Callable[[], bool]
+    ) -> JobReturn:
+        """Runs a job as `launch` does, but with none of ours beside it on the GPU of the lease that it had before.
+
+        Raises:
+            JobGivenUpError: It was not `wanted` any more before it had the GPU for itself.
+        """
+        return cast(JobReturn, self._workers.run_alone(overrides, number, lease, wanted))
 
     def limit_time(self, seconds: float | None) -> None:
         """Has jobs killed that take longer, where the launcher can do so."""

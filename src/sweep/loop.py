@@ -98,6 +98,8 @@ class SearchLoop:
                 except StudyError as error:
                     self._wait_for_storage(error)
             self._tick(force=True)
+        # What repeats the best trial begins after the end.
+        self.runner.ending = False
         if self._problem is not None:
             raise self._problem
         return end
@@ -123,6 +125,7 @@ class SearchLoop:
             if end is None and shortage is not None:
                 # What runs may free some: then the search goes on.
                 end = self.shortage = shortage
+        self.runner.ending = end is not None
         self._monitor.refresh(self._slots.running, end)
         if not self._slots.running and end is None:
             # What is missing runs in other processes.

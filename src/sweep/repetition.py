@@ -57,7 +57,7 @@ def repeat_winner(
     )
     waiting = [seed for seed in seeds if str(seed) not in done]
     while True:
-        over = bool(interruption.requests) or budget.find_end() is not None
+        runner.ending = over = bool(interruption.requests) or budget.find_end() is not None
         if not slots.running and (over or not waiting):
             break
         while waiting and slots.free and not over:

@@ -44,6 +44,10 @@ class JobTimeoutError(FitgapError):
         self.signal = int(signal.SIGKILL)
 
 
+class JobGivenUpError(FitgapError):
+    """A job that waited for its turn is not wanted any more; it has not begun."""
+
+
 class JobExitError(FitgapError):
     """A job wanted to end its process, by `sys.exit()` or as Ctrl-C does; the process goes on without it."""
 

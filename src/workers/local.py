@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from src.gpus.lease import Lease
 from src.workers.answer import SlotReturn
 from src.workers.errand import pack_call, pack_errand
+from src.workers.errors import JobGivenUpError
 from src.workers.layout import Layout
 from src.workers.neighbours import Neighbours
 from src.workers.pool import WorkerPool
@@ -90,18 +91,29 @@ class LocalWorkers:
                 self.stop()
                 raise
 
-    def run_alone(self, overrides: Sequence[str], number: int, lease: Lease) -> JobReturn:
+    def run_alone(
+        self, overrides: Sequence[str], number: int, lease: Lease, wanted: Callable[[], bool] = lambda: True
+    ) -> JobReturn:
         """Runs a job with nobody of ours beside it on the GPU of a lease, and returns how it ended.
 
         It waits until the jobs that run there have ended, and none begins there until it has. Processes that wait there
         for their next job are ended before: they may hold memory.
 
+        Args:
+            overrides: The job's overrides.
+            number: Its number.
+            lease: What it had of the GPU.
+            wanted: Whether it shall be run still, for as long as it waits.
+
         Raises:
             ConfigError: The task function cannot be sent to a process.
+            JobGivenUpError: It has waited until it was not wanted any more.
         """
         self._open()
         vacancies = self._vacancies
-        slots = vacancies.take_gpu(lease.device)
+        slots = vacancies.take_gpu(lease.device, wanted)
+        if slots is None:
+            raise JobGivenUpError(f"The job has not begun: it waited to be alone on GPU {lease.device}.")
         try:
             for slot in slots:
                 slot.rest()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from src.workers.slot import Slot
+
+#: How often a job that waits for a GPU asks whether it is wanted still.
+_POLL_SECONDS = 0.2
 
 
 class Vacancies:
@@ -35,12 +38,22 @@ class Vacancies:
             self._vacant.remove(slot)
             return slot
 
-    def take_gpu(self, gpu: str) -> list[Slot]:
-        """Returns all slots of a GPU, as soon as the jobs there have ended; none begins there meanwhile."""
+    def take_gpu(self, gpu: str, wanted: Callable[[], bool]) -> list[Slot] | None:
+        """Returns all slots of a GPU, as soon as the jobs there have ended; none begins there meanwhile.
+
+        Args:
+            gpu: The GPU.
+            wanted: Whether it is wanted still; None is returned soon after it is not.
+        """
         with self._changed:
             self._wanted[gpu] += 1
             slots = self._list_slots(gpu)
-            self._changed.wait_for(lambda: all(slot in self._vacant for slot in slots))
+            while wanted() and not all(slot in self._vacant for slot in slots):
+                self._changed.wait(_POLL_SECONDS)
+            if not wanted():
+                self._wanted[gpu] -= 1
+                self._changed.notify_all()
+                return None
             self._granted.add(gpu)
             for slot in slots:
                 self._vacant.remove(slot)

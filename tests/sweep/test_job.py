@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ from src.sweep.launching import Launching
 from src.tracking.records import load_run
 from src.tracking.run import start_run
 from src.workers.answer import SlotReturn, fail_job
-from src.workers.errors import WorkerDiedError
+from src.workers.errors import JobGivenUpError, WorkerDiedError
 from tests.sweep.searches import make_search
 
 if TYPE_CHECKING:
@@ -99,18 +99,23 @@ class Workers:
         result.return_value = outcome.to_dict()
         return result
 
-    def run_alone(self, overrides: Sequence[str], number: int, lease: Lease) -> SlotReturn:
+    def run_alone(self, overrides: Sequence[str], number: int, lease: Lease, wanted: Callable[[], bool]) -> SlotReturn:
+        if not wanted():
+            raise JobGivenUpError("It has not begun.")
         self.alone.append(lease)
         return self.end_job(overrides, number)
 
 
-def run_trial(stage: Opener, lease: Lease | None, *ends: str) -> tuple[Outcome, Workers, TrialView]:
+def run_trial(
+    stage: Opener, lease: Lease | None, *ends: str, ending: bool = False
+) -> tuple[Outcome, Workers, TrialView]:
     """Runs a trial whose jobs end as given, and returns what came of it."""
     opened = stage("seed=1", objective="best_val_accuracy", direction="maximize")
     search, study = opened.search, opened.studies[0]
     workers = Workers(opened.store, opened.parent.run_id, study, lease, list(ends))
     launching = Launching(workers.end_job, 2, inline=False, remark=None, launcher=SimpleNamespace(workers=workers))
     runner = JobRunner(search.settings, search.application, launching, opened.store, opened.parent.run_id, "sqlite://")
+    runner.ending = ending
     ask = study.ask(Owner.current())
     assert ask is not None
     outcome = runner.run(Trial(search.arms[0], study, ask, (), search.folder / "0", "0"))
@@ -147,6 +152,13 @@ def test_a_second_attempt_that_dies_in_the_run_of_the_first_has_it_closed(stage:
     assert (outcome.state, outcome.run_id, view.run_id) == ("lost", run_id, run_id)
     first = load_run(store, run_id)
     assert (first.status, first.tags["fitgap.state"]) == ("KILLED", "lost")
+
+
+def test_a_trial_that_is_to_be_run_alone_when_its_search_ends_is_left_to_the_next_search(stage: Opener) -> None:
+    outcome, workers, view = run_trial(stage, Lease("3", 2), "oom", "complete", ending=True)
+    assert (outcome.state, outcome.run_id, view.run_id) == ("interrupted", None, None)
+    assert (workers.alone, workers.ends) == ([], ["complete"])
+    assert FailurePolicy(SweeperConfig(retries=0), planned=4, failed=0).wants_retry(outcome, 1, 0)
 
 
 def test_it_has_failed_for_good_if_it_runs_out_of_memory_with_the_whole_gpu(stage: Opener) -> None:

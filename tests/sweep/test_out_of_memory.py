@@ -47,3 +47,14 @@ def test_a_trial_that_ran_out_of_memory_beside_another_is_run_again_alone_and_co
         assert told == runs[how].get("fitgap.out_of_memory")
         assert (told is None) if error is None else (error in (told or ""))
     assert "ran out of memory with 1/2, at most 11.9 GB of GPU 1: ResourceExhaustedError" in answer.words
+
+
+def test_a_trial_that_waits_to_be_alone_does_not_begin_when_the_time_is_over(site: Site, make_gpus: MakeGpus) -> None:
+    make_gpus({})
+    slots = ["hydra/launcher=fitgap", "hydra.launcher.trials_per_gpu=2", "hydra.sweeper.sampler=grid"]
+    times = ["hydra.sweeper.timeout=1", "hydra.sweeper.trial_timeout=6"]
+    answer = site.run(MISBEHAVING, "how=choice(hang,crowded)", *slots, *times, *LENIENT)
+    assert answer.code == 0, answer.output
+    assert sorted(note["how"] for note in site.begun()) == ["crowded", "hang"]
+    states = {trial.values["how"]: trial.state for trial in site.trials() if trial.state != "waiting"}
+    assert states == {"hang": "timeout", "crowded": "interrupted"}

@@ -51,7 +51,7 @@ def test_a_job_that_is_to_be_alone_gets_its_gpu_before_all_others_and_leaves_oth
     running = vacancies.take()
     assert running is second
     granted: list[Slot] = []
-    waiting = run_aside(lambda: granted.extend(vacancies.take_gpu("0")))
+    waiting = run_aside(lambda: granted.extend(vacancies.take_gpu("0", lambda: True) or []))
     wait_until(lambda: vacancies._wanted["0"] == 1, "the job waits for its GPU")
     assert vacancies.take() is other
     taken: list[Slot] = []
@@ -72,7 +72,7 @@ def test_slots_are_held_back_while_a_job_waits_to_be_alone_and_while_it_is() -> 
     vacancies.take()
     running = vacancies.take()
     granted: list[Slot] = []
-    waiting = run_aside(lambda: granted.extend(vacancies.take_gpu("0")))
+    waiting = run_aside(lambda: granted.extend(vacancies.take_gpu("0", lambda: True) or []))
     wait_until(lambda: vacancies.held_back > 0, "the job waits for its GPU")
     # Of the three that have no job one is the waiting job's own.
     assert vacancies.held_back == 2
@@ -81,6 +81,19 @@ def test_slots_are_held_back_while_a_job_waits_to_be_alone_and_while_it_is() -> 
     assert vacancies.held_back == 3
     vacancies.give_back_gpu("0", granted)
     assert vacancies.held_back == 0
+
+
+def test_a_job_that_waits_to_be_alone_gives_up_when_it_is_not_wanted_any_more() -> None:
+    first, second = make_slots("0", "0")
+    vacancies = Vacancies([first, second])
+    assert vacancies.take() is second
+    over, told = threading.Event(), []
+    waiting = run_aside(lambda: told.append(vacancies.take_gpu("0", lambda: not over.is_set())))
+    wait_until(lambda: vacancies._wanted["0"] == 1, "the job waits for its GPU")
+    over.set()
+    waiting.join(60)
+    assert (told, vacancies.held_back) == ([None], 0)
+    assert vacancies.take() is first
 
 
 @pytest.mark.parametrize("reuse", [True, False])
