@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from src.gpus.lease import Lease
+from src.gpus.order import count_by_bus
 from src.gpus.unseen import check_lease
 
 #: Precisions and the Keras dtype policies that stand for them; variables are float32 in every one.
@@ -60,6 +61,7 @@ def load_tensorflow() -> None:
 
 
 def _import_tensorflow() -> None:
+    count_by_bus()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet_stderr(), _without_collector(), _sparing(_SPARED):
         # It imports Keras itself.

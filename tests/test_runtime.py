@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from src.config.paths import PROJECT_ROOT
+from src.gpus.order import VARIABLE
 from src.runtime import POLICIES, begin_run, choose_precision, gpu_name, has_bfloat16, load_tensorflow
 
 load_tensorflow()
@@ -123,6 +124,17 @@ def test_a_gpu_that_is_seen_or_made_up_or_not_asked_for_is_no_reason_to_refuse(
 ) -> None:
     answer = run_python(f"{before}{START}", tmp_path, put_tensorflow(tmp_path, gpus))
     assert (answer.returncode, answer.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("before", "order"), [(None, "PCI_BUS_ID"), ("FASTEST_FIRST", "FASTEST_FIRST")])
+def test_cuda_counts_as_the_driver_does_unless_the_user_has_it_otherwise(
+    before: str | None, order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if before is not None:
+        monkeypatch.setenv(VARIABLE, before)
+    code = f"{START}; import os; print(os.environ['{VARIABLE}'])"
+    assert run_python(code, tmp_path, put_tensorflow(tmp_path, "[]")).stdout == f"{order}\n"
 
 
 @pytest.mark.parametrize("precision", POLICIES)

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any
 
+from src.gpus import order
 from src.gpus.inventory import Gpu
 
 #: Environment variable of a process that holds its lease.
@@ -59,9 +60,11 @@ class Lease:
 
     def to_environment(self) -> dict[str, str]:
         """Returns the variables of the process that has it."""
-        # Numbers are those that nvidia-smi shows; CUDA itself would begin to count at the fastest.
-        order = {} if "CUDA_DEVICE_ORDER" in os.environ else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-        return {"CUDA_VISIBLE_DEVICES": self.device, **order, VARIABLE: json.dumps(dataclasses.asdict(self))}
+        return {
+            "CUDA_VISIBLE_DEVICES": self.device,
+            order.VARIABLE: order.BY_BUS,
+            VARIABLE: json.dumps(dataclasses.asdict(self)),
+        }
 
     @classmethod
     def current(cls) -> Lease | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from src.errors import ConfigError
 from src.gpus.inventory import Gpu, find_gpu, read_gpus
 from src.gpus.lease import Lease
+from src.gpus.order import is_by_bus
 from src.gpus.visible import list_visible
 
 
@@ -24,6 +25,9 @@ def read_own(names: Sequence[str] | None = None) -> list[Gpu]:
     if not visible:
         return []
     known = read_gpus()
+    if len(known) > 1 and not is_by_bus():
+        # Which of them CUDA's first is, nobody says.
+        visible = [name for name in visible if not name.isdecimal()]
     return [gpu for name in visible if (gpu := find_gpu(name, known)) is not None]
 
 

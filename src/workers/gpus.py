@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
 from src.errors import ConfigError
 from src.gpus.inventory import find_gpu, read_gpus
+from src.gpus.order import BY_BUS, VARIABLE, is_by_bus
 from src.gpus.visible import list_visible
 
 
@@ -17,8 +19,14 @@ def find_gpus(asked: Any) -> list[str]:
         asked: `auto` for all that this process may see, a number of them, or a list of names.
 
     Raises:
-        ConfigError: It is none of these, or not all that is asked for is there; or `FITGAP_GPUS` names a wrong file.
+        ConfigError: It is none of these, or not all that is asked for is there; CUDA counts otherwise than the driver;
+            or `FITGAP_GPUS` names a wrong file.
     """
+    if asked != 0 and not is_by_bus() and len(read_gpus()) > 1:
+        raise ConfigError(
+            f"{VARIABLE}={os.environ[VARIABLE]} has CUDA count this machine's GPUs otherwise than nvidia-smi, so that "
+            f"a number would mean two of them. Unset it, or set {VARIABLE}={BY_BUS}."
+        )
     if isinstance(asked, list | tuple):
         return _find_named(name_gpus(asked))
     if asked != "auto" and (not isinstance(asked, int) or isinstance(asked, bool) or asked < 0):

@@ -37,6 +37,17 @@ def test_the_gpus_of_a_process_are_those_that_it_may_use_in_its_own_order(
     }
 
 
+def test_a_number_says_nothing_of_a_gpu_where_cuda_counts_otherwise_than_the_driver(
+    make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_gpus({}, {"uuid": "GPU-bb22"})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,GPU-bb22")
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
+    assert [gpu.index for gpu in read_own()] == [1]
+    make_gpus({})
+    assert [gpu.index for gpu in read_own()] == [0]
+
+
 def test_a_trial_knows_its_gpu_by_its_lease(make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch) -> None:
     make_gpus({}, {"driver": "550.54.14"})
     lease = Lease("1", 2, 11 * 10**9, read_gpus()[1])

@@ -77,6 +77,19 @@ def test_a_name_that_the_driver_does_not_know_is_refused_where_it_answers(make_g
     assert find_gpus([7]) == ["7"]
 
 
+def test_several_gpus_are_refused_where_cuda_counts_them_otherwise_than_the_driver(
+    make_gpus: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
+    make_gpus({})
+    assert find_gpus("auto") == ["0"]
+    make_gpus({}, {})
+    assert find_gpus(0) == []
+    for asked in ("auto", 1, [1]):
+        with pytest.raises(ConfigError, match=r"CUDA_DEVICE_ORDER=FASTEST_FIRST .*\. Unset it, or set CUDA_DEVICE_ORD"):
+            find_gpus(asked)
+
+
 def test_a_gpu_that_is_named_twice_is_refused_with_the_setting_that_is_meant() -> None:
     with pytest.raises(ConfigError, match=r"twice: 1, 0, 1\. To have jobs share one, set hydra\.launcher\.trials"):
         find_gpus([1, 0, 1])
