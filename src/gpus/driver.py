@@ -30,7 +30,7 @@ def ask_driver(what: str, fields: Sequence[str]) -> list[list[str]]:
 
 
 def run_program(*arguments: str) -> str:
-    """Returns what the program prints; nothing where it is not there, fails, or hangs.
+    """Returns what the program prints, also if it fails, as it does over one GPU of several; nothing if it hangs.
 
     One that hangs in the driver, as it does when a GPU is lost, cannot be killed: it is left alone, and no other is
     started for minutes.
@@ -55,7 +55,7 @@ def run_program(*arguments: str) -> str:
         _silent_until = time.monotonic() + _SILENT_SECONDS
         _abandon(process)
         return ""
-    return answer if process.returncode == 0 else ""
+    return answer
 
 
 def _abandon(process: subprocess.Popen[str]) -> None:

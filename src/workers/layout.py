@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -22,6 +23,9 @@ _GPU_MEMORY = ("share", "grow")
 
 #: What can be loaded ahead of a job.
 _LOADABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,19 @@ def _lease(devices: Sequence[str], *, limited: bool) -> tuple[Lease, ...]:
         total = None if gpu is None else gpu.memory_bytes
         limit = leave_context(total // tenants) if limited and total is not None and tenants > 1 else None
         leases.append(Lease(device, tenants, limit, gpu))
+    if limited:
+        _warn_of_unknown_sizes(leases)
     return tuple(leases)
+
+
+def _warn_of_unknown_sizes(leases: Sequence[Lease]) -> None:
+    devices = dict.fromkeys(lease.device for lease in leases if lease.shared and lease.limit_bytes is None)
+    if devices:
+        _log.warning(
+            "The driver does not say how much memory GPU %s has. The trials that share it have no share of their own "
+            "there: each takes memory as it needs it, and one may be starved by another.",
+            ", ".join(devices),
+        )
 
 
 def _share_threads(threads: Any, slots: int) -> dict[str, str]:

@@ -30,7 +30,8 @@ GPU-aa11, 4712, [Not Found], [N/A]
 @pytest.fixture
 def put_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Puts a program in the place of nvidia-smi, and takes every other away."""
-    monkeypatch.delenv("FITGAP_GPUS", raising=False)
+    for name in ("FITGAP_GPUS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
 
     def put(script: str) -> None:
@@ -59,6 +60,14 @@ def test_a_driver_that_does_not_answer_has_no_gpus(script: str, put_program: Cal
     put_program(script)
     assert read_gpus() == []
     assert read_processes() == {}
+
+
+def test_a_gpu_that_is_lost_takes_no_other_with_it(put_program: Callable[[str], None]) -> None:
+    row, lost = GPUS.splitlines()[0], "Unable to determine the device handle for GPU 0000:41:00.0: GPU is lost."
+    listing = "case $1 in --list-gpus) echo 'GPU 0: NVIDIA RTX A5000';;"
+    put_program(f"{listing} *) echo '{row}';; esac; echo '{lost}'; exit 15")
+    assert [gpu.uuid for gpu in read_gpus()] == ["GPU-aa11"]
+    assert list_visible() == ["0"]
 
 
 def test_a_driver_that_hangs_and_cannot_be_killed_is_left_alone_and_not_asked_again_for_a_while(

@@ -143,11 +143,15 @@ def test_slots_that_share_a_gpu_are_limited_to_their_share_of_its_memory(make_gp
 
 
 def test_memory_grows_where_a_gpu_is_not_shared_or_its_size_is_not_known_or_the_user_wants_it(
-    make_gpus: Callable[..., None],
+    make_gpus: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     make_gpus({}, {})
     assert get_limits() == [None, None]
     assert get_limits(trials_per_gpu=2, gpu_memory="grow") == [None] * 4
-    assert get_limits(gpus=["MIG-1"], trials_per_gpu=2) == [None, None]
+    assert get_limits(gpus=["MIG-1"]) == [None]
+    assert caplog.messages == []
+    assert get_limits(gpus=["MIG-1", 0], trials_per_gpu=2)[::2] == [None, None]
+    (told,) = caplog.messages
+    assert told.startswith("The driver does not say how much memory GPU MIG-1 has. The trials that share it have no")
     assert get_limits(gpus=0, n_jobs=2) == [None, None]
     assert plan_layout(gpus=0, n_jobs=2).leases == (None, None)
