@@ -25,6 +25,7 @@ from src.scheduling.sweep_file import ScheduledSweep
 from src.scheduling.systemd import Systemd
 from src.scheduling.timers import open_timers
 from src.workers.gpus import find_gpus
+from src.workers.layout import plan_layout
 
 _SECONDS = 30
 #: How long TensorFlow may take to be imported, from a disk that has not read it yet.
@@ -82,9 +83,12 @@ def _examine_gpus(sweeps: Sequence[ScheduledSweep]) -> Iterator[Finding]:
         yield Finding("GPUs", GOOD, "none can be seen; trainings run on the processors")
     for sweep in sweeps:
         try:
-            find_gpus(sweep.schedule.gpus)
+            if sweep.layout is None:
+                find_gpus(sweep.schedule.gpus)
+            else:
+                plan_layout(**sweep.layout, gpus=sweep.schedule.gpus)
         except ConfigError as error:
-            yield Finding("GPUs", MEND, f"{sweep.name}: {str(error).replace('hydra.launcher.', 'schedule.')}")
+            yield Finding("GPUs", MEND, f"{sweep.name}: {str(error).replace('hydra.launcher.gpus', 'schedule.gpus')}")
 
 
 def _examine_sight(names: Sequence[str]) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from src.study.space import is_searched
 from src.sweep.request import read_request
 from src.sweep.settings import to_sweeper_config
 from src.workers.gpus import find_gpus, name_gpus
+from src.workers.layout import count_slots, plan_layout
 
 SWEEPS = PROJECT_ROOT / "sweeps"
 
@@ -49,6 +50,7 @@ class ScheduledSweep:
         objectives: What its trials are ranked by.
         tracking_uri: Where its runs are recorded, as configured.
         cache_dir: Folder of the caches, as configured.
+        layout: What fitgap's launcher is asked for besides the GPUs; None for any other launcher.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ScheduledSweep:
     objectives: Objectives
     tracking_uri: str | None
     cache_dir: Path
+    layout: Mapping[str, Any] | None
 
 
 def list_names() -> list[str]:
@@ -116,7 +119,10 @@ def _load(name: str, overrides: Sequence[str]) -> ScheduledSweep:
     # What lists of arms hold may be known to the search alone: glob(*).
     request = read_request([text for text in overrides if is_searched(parsed[text])], settings, parser)
     problems = [*_find_problems(schedule), *_find_conflicts(schedule, settings, is_grid=not request.searched)]
-    if schedule.gpus != "auto" and "gpus" not in config.hydra.launcher:
+    layout = _read_layout(config.hydra.launcher, settings)
+    if layout is not None and not problems:
+        problems += _complaints(lambda gpus: _check_places(gpus, layout), schedule.gpus)
+    elif layout is None and schedule.gpus != "auto":
         problems.append(
             f"schedule.gpus={_write_gpus(schedule.gpus)} cannot be handed on: hydra/launcher="
             f"{config.hydra.runtime.choices['hydra/launcher']} does not say which GPUs a trial gets. Choose "
@@ -140,7 +146,29 @@ def _load(name: str, overrides: Sequence[str]) -> ScheduledSweep:
         objectives=parse_objectives(settings.objective, settings.direction, settings.constraints),
         tracking_uri=run.tracking.uri,
         cache_dir=Path(run.dataset.cache_dir),
+        layout=layout,
     )
+
+
+def _read_layout(launcher: DictConfig, settings: SweeperConfig) -> dict[str, Any] | None:
+    """Returns what the launcher of a search is asked for besides its GPUs; None where it does not give them out."""
+    if "gpus" not in launcher:
+        return None
+    asked: dict[str, Any] = OmegaConf.to_container(launcher, resolve=True)  # type: ignore[assignment]
+    for key in ("_target_", "gpus"):
+        asked.pop(key, None)
+    return asked if settings.n_jobs == "auto" else asked | {"n_jobs": settings.n_jobs}
+
+
+def _check_places(gpus: Any, layout: Mapping[str, Any]) -> None:
+    """Checks that the jobs have a place on the GPUs; how many `auto` is, and which there are, the machine knows.
+
+    Raises:
+        ConfigError: They do not fit, or something else in the layout is not allowed.
+    """
+    plan_layout(**layout, gpus=0)
+    if gpus != "auto":
+        count_slots(layout["n_jobs"], len(gpus) if isinstance(gpus, list) else gpus, layout["trials_per_gpu"])
 
 
 def _write_gpus(gpus: Any) -> str:

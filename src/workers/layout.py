@@ -86,12 +86,7 @@ def plan_layout(
         raise ConfigError(f"hydra.launcher.capture must be true or false, but got {capture!r}.")
     # All GPUs get their first job before one gets its second.
     places = [gpu for _ in range(trials_per_gpu) for gpu in found]
-    slots = max(1, len(places)) if n_jobs == "auto" else n_jobs
-    if found and slots > len(places):
-        raise ConfigError(
-            f"{slots} jobs at a time do not fit on {len(found)} GPUs with {trials_per_gpu} on each: set "
-            f"hydra.launcher.trials_per_gpu={-(-slots // len(found))}, or hydra.launcher.n_jobs={len(places)}."
-        )
+    slots = count_slots(n_jobs, len(found), trials_per_gpu)
     shared = _share_threads(threads, slots)
     # Who asks for no GPU on a machine that has some must not get one all the same.
     none = {"CUDA_VISIBLE_DEVICES": "-1"} if gpus != "auto" else {}
@@ -99,6 +94,22 @@ def plan_layout(
     environments = tuple((none if lease is None else lease.to_environment()) | shared for lease in leases)
     keep = not found if reuse == "auto" else reuse
     return Layout(environments, leases, keep, tuple(preload), memory_limit_gb, capture)
+
+
+def count_slots(n_jobs: Any, num_gpus: int, trials_per_gpu: int) -> int:
+    """Returns how many jobs run at a time on so many GPUs.
+
+    Raises:
+        ConfigError: They do not fit there.
+    """
+    places = num_gpus * trials_per_gpu
+    slots = max(1, places) if n_jobs == "auto" else int(n_jobs)
+    if num_gpus and slots > places:
+        raise ConfigError(
+            f"{slots} jobs at a time do not fit on {num_gpus} GPUs with {trials_per_gpu} on each: set "
+            f"hydra.launcher.trials_per_gpu={-(-slots // num_gpus)}, or hydra.launcher.n_jobs={places}."
+        )
+    return slots
 
 
 def _lease(devices: Sequence[str], *, limited: bool) -> tuple[Lease, ...]:

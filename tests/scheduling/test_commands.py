@@ -164,6 +164,12 @@ def test_the_doctor_names_each_gpu_and_says_which_are_made_up(
         ("unknown", f"made up by FITGAP_GPUS={tmp_path}/gpus.json: unset it where sweeps are to use what there is."),
         ("good", "2: 0 (Some GPU, 25.8 GB, driver 550.54.14), 1 (Another GPU, 25.8 GB, driver made up)"),
     ]
+    crowded = load_sweep("nightly", ["hydra.sweeper.n_jobs=3"])
+    told = [one.told for one in examine_machine([crowded]) if one.what == "GPUs" and one.state == "mend"]
+    assert told == [
+        "nightly: 3 jobs at a time do not fit on 2 GPUs with 1 on each: set hydra.launcher.trials_per_gpu=2, or "
+        "hydra.launcher.n_jobs=2."
+    ]
     (tmp_path / "gpus.json").write_text("{}", encoding="utf-8")
     ((state, told),) = find()
     assert (state, "must hold a list" in told) == ("mend", True)

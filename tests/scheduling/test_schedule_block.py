@@ -75,6 +75,18 @@ WRONG = {
     "less than no GPU": (["schedule.gpus=-1"], "schedule.gpus must be auto, a number, or a list such as [0,1]"),
     "a word for GPUs": (["schedule.gpus=all"], "schedule.gpus must be auto, a number, or a list"),
     "a GPU twice": (["schedule.gpus=[0,0]"], "schedule.gpus names a GPU twice: 0, 0"),
+    "more jobs than the listed GPUs have room for": (
+        ["hydra.sweeper.n_jobs=4", "schedule.gpus=[7]"],
+        "4 jobs at a time do not fit on 1 GPUs with 1 on each: set hydra.launcher.trials_per_gpu=4",
+    ),
+    "more jobs than so many GPUs have room for": (
+        ["hydra.launcher.n_jobs=5", "hydra.launcher.trials_per_gpu=2", "schedule.gpus=2"],
+        "5 jobs at a time do not fit on 2 GPUs with 2 on each: set hydra.launcher.trials_per_gpu=3",
+    ),
+    "a number of trials on a GPU that is none": (
+        ["hydra.launcher.trials_per_gpu=0"],
+        "hydra.launcher.trials_per_gpu must be a number of at least 1, but got 0",
+    ),
     "GPUs for a launcher that gives none": (
         ["hydra/launcher=joblib", "schedule.gpus=[0,2]"],
         "schedule.gpus=[0,2] cannot be handed on: hydra/launcher=joblib does not say which GPUs a trial gets.",
@@ -103,6 +115,12 @@ def test_a_mistake_in_the_block_is_told(overrides: list[str], message: str) -> N
         load_sweep("nightly", overrides)
     assert str(refused.value).startswith("sweeps/nightly.yaml cannot be scheduled:\n")
     assert message in str(refused.value)
+
+
+def test_jobs_that_have_room_on_the_gpus_can_be_scheduled() -> None:
+    for jobs, gpus in ((4, "[7,8]"), (4, "2"), (4, "0"), (9, "auto")):
+        layout = [f"hydra.sweeper.n_jobs={jobs}", "hydra.launcher.trials_per_gpu=2"]
+        assert load_sweep("nightly", [*layout, f"schedule.gpus={gpus}"]).layout is not None
 
 
 @pytest.mark.parametrize(
