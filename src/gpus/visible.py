@@ -32,14 +32,22 @@ def list_visible() -> list[str]:
     )
 
 
+def list_parts() -> dict[str, list[str]]:
+    """Returns by the number of each GPU the names of its parts (MIG), none for one that is not cut up."""
+    # One that is made up is whole.
+    return {} if find_file() is not None else _parse_parts(run_program("--list-gpus"))
+
+
 def parse_listing(listing: str) -> list[str]:
     """Returns the GPUs that `nvidia-smi --list-gpus` printed; one that is cut up (MIG) is used by its parts alone."""
-    gpus: list[str] = []
+    return [name for gpu, parts in _parse_parts(listing).items() for name in parts or [gpu]]
+
+
+def _parse_parts(listing: str) -> dict[str, list[str]]:
+    gpus: dict[str, list[str]] = {}
     for line in listing.splitlines():
         if found := re.match(r"GPU (\d+):", line):
-            gpus.append(found[1])
-        elif part := re.search(r"UUID: (MIG-[^)\s]+)", line):
-            if gpus and not gpus[-1].startswith("MIG-"):
-                gpus.pop()
-            gpus.append(part[1])
+            gpus[found[1]] = []
+        elif gpus and (part := re.search(r"UUID: (MIG-[^)\s]+)", line)):
+            gpus[next(reversed(gpus))].append(part[1])
     return gpus

@@ -15,7 +15,7 @@ from src.clock import has_come, local_now
 from src.config.paths import PROJECT_ROOT
 from src.config.schedule import ScheduleConfig
 from src.scheduling.window import find_end
-from src.workers.gpus import find_gpus
+from src.workers.gpus import find_gpus, identify_gpus
 
 #: How often a sweep that waits looks whether it is its turn.
 _POLL_SECONDS = 1.0
@@ -70,12 +70,12 @@ def make_claim(name: str, schedule: ScheduleConfig) -> Claim:
         elif isinstance(asked, int):
             count = asked
         else:
-            devices = tuple(names)
+            devices = tuple(identify_gpus(names))
     return Claim(name, str(PROJECT_ROOT), devices, count=count, priority=schedule.priority)
 
 
 def _await(book: ClaimBook, held: HeldClaim, schedule: ScheduleConfig, planned: datetime, console: Console) -> Turn:
-    gpus = find_gpus("auto")
+    gpus = identify_gpus(find_gpus("auto"))
     told: list[str] = []
     while True:
         now = local_now()

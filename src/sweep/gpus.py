@@ -14,6 +14,7 @@ from src.errors import FitgapError
 from src.occupancy import claims_folder
 from src.sweep.clock import parse_until
 from src.sweep.launching import can_choose_gpus, find_used_gpus
+from src.workers.gpus import identify_gpus
 
 
 class TakenGpusError(FitgapError):
@@ -43,6 +44,8 @@ def hold_gpus(config: DictConfig, settings: SweeperConfig) -> Iterator[None]:
     if book.has_inherited():
         yield
         return
+    # A scheduled sweep may have named them otherwise.
+    gpus = identify_gpus(gpus)
     name = config.hydra.runtime.choices.get("sweeps") or config.hydra.job.name
     held = book.place(Claim(f"{name} by hand", str(PROJECT_ROOT), tuple(gpus), by_hand=True))
     try:

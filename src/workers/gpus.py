@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from src.errors import ConfigError
-from src.gpus.inventory import find_gpu, read_gpus
+from src.gpus.inventory import Gpu, find_gpu, read_gpus
 from src.gpus.order import BY_BUS, VARIABLE, is_by_bus
-from src.gpus.visible import list_visible
+from src.gpus.visible import list_parts, list_visible
 
 
 def find_gpus(asked: Any) -> list[str]:
@@ -44,6 +45,25 @@ def find_gpus(asked: Any) -> list[str]:
     return visible[:asked]
 
 
+def identify_gpus(names: Sequence[str]) -> list[str]:
+    """Returns GPUs by the one name that tells each from all others, however they are named.
+
+    It is the number; one that is cut up (MIG) is all of its parts, and a part has a name of its own. What the driver
+    does not know keeps its name.
+
+    Raises:
+        ConfigError: `FITGAP_GPUS` names a file that does not describe GPUs.
+    """
+    return list(dict.fromkeys(_identify(names, read_gpus())))
+
+
+def _identify(names: Sequence[str], known: Sequence[Gpu]) -> list[str]:
+    found = [(name, find_gpu(name, known)) for name in names]
+    numbers = [name if gpu is None else str(gpu.index) for name, gpu in found]
+    parts = list_parts()
+    return [name for number in numbers for name in parts.get(number) or [number]]
+
+
 def name_gpus(names: list[Any] | tuple[Any, ...]) -> list[str]:
     """Returns the names of a list; whether there are such GPUs, the machine knows on which they are used.
 
@@ -57,12 +77,16 @@ def name_gpus(names: list[Any] | tuple[Any, ...]) -> list[str]:
             f"{', '.join(map(repr, wrong))}."
         )
     gpus = [str(name) for name in names]
-    if len(set(gpus)) < len(gpus):
+    _check_twice(gpus, gpus)
+    return gpus
+
+
+def _check_twice(gpus: Sequence[str], meant: Sequence[str]) -> None:
+    if len(set(meant)) < len(meant):
         raise ConfigError(
             f"hydra.launcher.gpus names a GPU twice: {', '.join(gpus)}. To have jobs share one, set "
             "hydra.launcher.trials_per_gpu."
         )
-    return gpus
 
 
 def _find_named(names: list[str]) -> list[str]:
@@ -78,4 +102,6 @@ def _find_named(names: list[str]) -> list[str]:
             f"hydra.launcher.gpus names {', '.join(unknown)}, but there are these GPUs: {there}. Name others, or look "
             "at nvidia-smi, which says whether one is lost."
         )
+    if len(names) > 1:
+        _check_twice(names, _identify(names, known))
     return names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -73,6 +73,13 @@ def test_a_search_by_hand_stops_at_once_where_a_scheduled_sweep_has_a_gpu_and_sa
 
     answer = site.run(MISBEHAVING, *SEARCH, "hydra.launcher.gpus=[0]")
     assert answer.code == 0, answer.output
+
+
+def test_a_gpu_that_is_taken_is_so_by_every_name(taken: Claim, site: Site, make_gpus: Callable[..., None]) -> None:
+    make_gpus({"uuid": "GPU-aa"}, {"uuid": "GPU-bb"})
+    answer = site.run(MISBEHAVING, *SEARCH, "hydra.launcher.gpus=[GPU-bb]")
+    assert answer.code == 1
+    assert "would use GPU 1, but scheduled sweeps have, or wait for: GPU 1: nightly of /there" in answer.words
 
 
 def test_a_grid_uses_all_gpus_that_it_can_see(taken: Claim, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

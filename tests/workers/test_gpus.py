@@ -8,7 +8,7 @@ import pytest
 from src.errors import ConfigError
 from src.gpus import visible
 from src.gpus.visible import parse_listing
-from src.workers.gpus import find_gpus
+from src.workers.gpus import find_gpus, identify_gpus
 
 LISTING = """\
 GPU 0: NVIDIA H200 (UUID: GPU-5a1e8b0c-1f2d-4c3b-9a8e-000000000000)
@@ -75,6 +75,22 @@ def test_a_name_that_the_driver_does_not_know_is_refused_where_it_answers(make_g
         find_gpus([7, 1, "GPU-b"])
     make_gpus()
     assert find_gpus([7]) == ["7"]
+
+
+def test_a_gpu_that_is_named_in_two_ways_is_named_twice(make_gpus: Callable[..., None]) -> None:
+    make_gpus({"uuid": "GPU-aa11"}, {"uuid": "GPU-bb22"})
+    assert find_gpus([0, "GPU-bb"]) == ["0", "GPU-bb"]
+    with pytest.raises(ConfigError, match="names a GPU twice: 1, GPU-bb"):
+        find_gpus([1, "GPU-bb"])
+
+
+def test_each_gpu_has_one_name_by_which_it_is_told_from_others(machine: Path) -> None:
+    parts = [f"MIG-7c0b1f1a-0000-5e0f-8a3d-{digit * 12}" for digit in "01"]
+    whole = "GPU-5a1e8b0c-1f2d-4c3b-9a8e-111111111111"
+    row = f"1, {whole}, NVIDIA A100, 550.54.14, 40960, 600, 0"
+    put_program(machine, f"case $1 in --list-gpus) printf %s '{DIVIDED}';; *) echo '{row}';; esac")
+    assert identify_gpus([whole, "0"]) == ["1", *parts]
+    assert identify_gpus(["1", "GPU-5a1e8b0c-1f2d-4c3b-9a8e-1111", parts[1], "7"]) == ["1", parts[1], "7"]
 
 
 def test_several_gpus_are_refused_where_cuda_counts_them_otherwise_than_the_driver(
