@@ -221,6 +221,8 @@ class LocalWorkers:
 
     def _run_in(self, slot: Slot, overrides: Sequence[str], number: int) -> SlotReturn:
         if slot.lease is not None:
+            # A process that is on its way out still has memory, which nobody else will find taken.
+            slot.await_leaving()
             self._neighbours.look(slot.lease)
         return slot.run(overrides, number, lambda: self.kill_after)
 

@@ -86,6 +86,9 @@ def describe_shortage(gpu: Gpu, lease: Lease, others: list[GpuProcess]) -> str:
 
 def _describe(process: GpuProcess) -> str:
     size = "" if process.used_bytes is None else f", {process.used_bytes / 1e9:.1f} GB"
+    if not psutil.pid_exists(process.pid):
+        # In a container the driver tells numbers that hold outside.
+        return f"{process.name} (process {process.pid}{size}; not to be found from here, and maybe one of ours)"
     try:
         owner = f" of {psutil.Process(process.pid).username()}"
     except (psutil.Error, KeyError):

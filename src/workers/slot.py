@@ -131,7 +131,13 @@ class Slot:
             pool, self._ready = self._ready, None
         if pool is not None:
             self._dismiss(pool)
-        self._await_leaving()
+        self.await_leaving()
+
+    def await_leaving(self) -> None:
+        """Waits for the processes of jobs that have ended: as long as one lives, it has its memory."""
+        leaving, self._leaving = self._leaving, []
+        for thread in leaving:
+            thread.join()
 
     def kill(self) -> None:
         """Kills the slot's processes at once."""
@@ -162,7 +168,7 @@ class Slot:
         return pool
 
     def _take(self) -> WorkerPool:
-        self._await_leaving()
+        self.await_leaving()
         with self._guard:
             pool, self._ready = self._ready, None
             if pool is not None and pool.is_usable():
@@ -171,11 +177,6 @@ class Slot:
             self._dismiss(pool)
         with self._guard:
             return self._make()
-
-    def _await_leaving(self) -> None:
-        leaving, self._leaving = self._leaving, []
-        for thread in leaving:
-            thread.join()
 
     def _note_begin(self) -> None:
         self._begun.set()

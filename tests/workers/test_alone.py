@@ -150,8 +150,21 @@ def test_a_process_that_is_reused_takes_the_place_of_one_that_waits(
         slot.warm()
         (tmp_path / "go-0").write_text("go", encoding="utf-8")
         job.result()
-    slot._await_leaving()
+    slot.await_leaving()
     assert [process for process in tasks.find_family(os.getpid()) if tasks.is_worker(process)] == [pid]
+
+
+def test_a_gpu_is_looked_at_when_the_process_of_the_job_before_is_gone(
+    open_workers: OpenWorkers, make_gpus: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_gpus({})
+    workers = open_workers(tasks.tell_pid)
+    pids: list[int] = []
+    lives: list[bool] = []
+    monkeypatch.setattr(workers._neighbours, "look", lambda lease: lives.extend(map(tasks.is_alive, pids)))
+    for number in range(3):
+        pids.append(workers.run([["x=0"]], number)[0].return_value)
+    assert lives == [False] * 3
 
 
 def test_workers_that_are_stopped_end_a_job_that_is_alone_and_one_that_waits_to_be(

@@ -94,6 +94,16 @@ def test_nothing_is_said_of_our_own_processes_nor_where_there_is_room(
     assert caplog.messages == []
 
 
+def test_a_process_that_is_not_known_here_may_be_one_of_ours(
+    make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_gpus({"used_mb": 17000, "processes": [{"pid": 4711, "name": "python", "used_mb": 16000}]})
+    monkeypatch.setattr(psutil, "pid_exists", lambda pid: False)
+    Neighbours().look(make_lease())
+    told = "used by python (process 4711, 16.8 GB; not to be found from here, and maybe one of ours). Trials go on"
+    assert told in caplog.messages[0]
+
+
 def test_a_gpu_is_looked_at_again_only_after_a_while(
     make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
