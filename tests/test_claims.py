@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from src.claims import CPU, Claim, ClaimBook, HeldClaim
 from src.config.paths import PROJECT_ROOT
@@ -129,6 +130,30 @@ def test_sweeps_on_different_gpus_run_side_by_side_and_all_gpus_are_in_everybody
     }
     # Who waits before it for everything goes first.
     assert {claim.sweep for claim in book.grant(other_cpu, GPUS, None)} == {cpu.claim.sweep, everything.claim.sweep}
+
+
+def test_a_claim_that_is_refused_has_never_been_in_anybodys_way(
+    book: ClaimBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nightly = place(book, "0")
+    assert book.grant(nightly, GPUS, None) == []
+    grant, waiting = book.grant, []
+
+    def look_from_elsewhere(held: HeldClaim, gpus: Sequence[str], until: str | None) -> list[Claim]:
+        with pytest.raises(Timeout):
+            FileLock(book.folder / ".guard").acquire(timeout=0)
+        waiting.append(held.claim.sweep)
+        return grant(held, gpus, until)
+
+    monkeypatch.setattr(book, "grant", look_from_elsewhere)
+    held, blocking = book.take(Claim("train by hand", "/here", ("0", "1"), by_hand=True), GPUS, None)
+    assert (held, [claim.sweep for claim in blocking]) == (None, [nightly.claim.sweep])
+    assert waiting == ["train by hand"]
+    assert [claim.sweep for claim in book.read()] == [nightly.claim.sweep]
+
+    held, blocking = book.take(Claim("train by hand", "/here", ("1",), by_hand=True), GPUS, None)
+    assert held is not None
+    assert (held.claim.running, blocking) == (True, [])
 
 
 def test_sweeps_by_hand_share_a_gpu_and_are_in_the_way_of_scheduled_ones_and_these_in_theirs(book: ClaimBook) -> None:

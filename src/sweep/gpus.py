@@ -47,14 +47,13 @@ def hold_gpus(config: DictConfig, settings: SweeperConfig) -> Iterator[None]:
     # A scheduled sweep may have named them otherwise.
     gpus = identify_gpus(gpus)
     name = config.hydra.runtime.choices.get("sweeps") or config.hydra.job.name
-    held = book.place(Claim(f"{name} by hand", str(PROJECT_ROOT), tuple(gpus), by_hand=True))
+    until = None
+    if settings.until is not None:
+        until = parse_until(settings.until).astimezone().isoformat(timespec="seconds")
+    held, blocking = book.take(Claim(f"{name} by hand", str(PROJECT_ROOT), tuple(gpus), by_hand=True), gpus, until)
+    if held is None:
+        raise TakenGpusError(_explain(gpus, blocking, can_choose=can_choose_gpus(config)))
     try:
-        until = None
-        if settings.until is not None:
-            until = parse_until(settings.until).astimezone().isoformat(timespec="seconds")
-        blocking = book.grant(held, gpus, until)
-        if blocking:
-            raise TakenGpusError(_explain(gpus, blocking, can_choose=can_choose_gpus(config)))
         yield
     finally:
         book.release(held)
