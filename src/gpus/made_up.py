@@ -38,7 +38,12 @@ _KINDS = {
 def find_file() -> Path | None:
     """Returns the file; None where the machine's own GPUs count."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else None
+    if not named:
+        return None
+    path = Path(named).absolute()
+    # Processes that inherit it may be in another folder.
+    os.environ[VARIABLE] = str(path)
+    return path
 
 
 def read_file(path: Path) -> list[dict[str, Any]]:

@@ -109,6 +109,18 @@ def test_a_file_makes_up_gpus_and_is_read_anew_each_time(make_gpus: MakeGpus) ->
     assert list_visible() == ["0"]
 
 
+def test_the_file_is_found_again_from_another_folder(
+    make_gpus: MakeGpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_gpus({}, {})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FITGAP_GPUS", "gpus.json")
+    assert len(read_gpus()) == 2
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(read_gpus()) == 2
+
+
 def test_cuda_is_told_which_of_the_gpus_that_are_made_up_may_be_used(
     make_gpus: MakeGpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
