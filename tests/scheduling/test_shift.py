@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -467,9 +467,9 @@ def test_a_grid_is_ended_in_time_and_gone_on_with(box: Box) -> None:
     assert "dropout=0.5" in Path(second.log or "").read_text()
 
 
-def test_the_search_of_a_shift_does_not_mind_its_own_claim(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    # No GPU is there, and TensorFlow does without.
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+def test_the_search_of_a_shift_does_not_mind_its_own_claim(box: Box, make_gpus: Callable[..., None]) -> None:
+    # No GPU is there, and TensorFlow does without where they are made up.
+    make_gpus({}, {})
     process = box.start("trainer.epochs=1", "hydra.sweeper.n_trials=1", "schedule.gpus=1")
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
