@@ -94,7 +94,11 @@ def record_trial(
     if view.out_of_memory:
         run.set_tags({OUT_OF_MEMORY_TAG: view.out_of_memory})
     # MLflow shows the value of the highest step: what the trial came to, and not what it reported before.
-    finish_trial_run(run, view.state, view.error, view.metrics, step=max(view.intermediate, default=0))
+    last_step = max(view.intermediate, default=0)
+    reported = view.intermediate.get(last_step)
+    # What it reported last is there already, and would be a second point of its curve.
+    metrics = {key: value for key, value in view.metrics.items() if key != objective or value != reported}
+    finish_trial_run(run, view.state, view.error, metrics, step=last_step)
     return run.run_id
 
 

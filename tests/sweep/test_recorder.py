@@ -18,6 +18,7 @@ from src.sweep.parent import Parent
 from src.sweep.recorder import Recorder
 from src.sweep.recording import start_trial_run
 from src.tracking.records import RunRecord, load_children
+from src.tracking.store import connect
 
 if TYPE_CHECKING:
     from tests.sweep.searches import Opener, Stage
@@ -72,6 +73,23 @@ def test_a_trial_that_was_told_by_a_process_that_was_killed_is_recorded_by_the_n
     (run,) = read_children(foreign)
     assert (run.status, run.tags["fitgap.state"], run.metrics["best_val_accuracy"]) == ("FINISHED", "complete", 0.5)
     assert foreign.studies[0].trials()[0].run_id == run.run_id
+
+
+def test_what_a_trial_reported_last_is_one_point_of_its_curve_though_it_came_to_the_same(
+    foreign: Stage, tmp_path: Path
+) -> None:
+    study, arm = foreign.studies[0], foreign.search.arms[0].name
+    ask = study.ask(Owner.current())
+    assert ask is not None
+    for step, value in ((1, 0.25), (2, 0.5)):
+        study.report(ask.number, value, step)
+    outcome = Outcome("complete", {"best_val_accuracy": 0.5, "cost": 3.0}, seconds=1.0)
+    with make_recorder(foreign, tmp_path) as recorder:
+        recorder.record(arm, study, study.tell(ask.number, outcome, retry=False), outcome)
+    (run,) = read_children(foreign)
+    assert run.metrics == outcome.metrics
+    points = connect(foreign.store.uri).get_metric_history(run.run_id, "best_val_accuracy")
+    assert [(point.step, point.value) for point in points] == [(1, 0.25), (2, 0.5)]
 
 
 @pytest.mark.parametrize("told_before", [False, True])
