@@ -25,14 +25,15 @@ from src.page.files import write_page
 from src.tracking.address import resolve_uri, sqlite_path
 from src.tracking.delivery import Delivery
 from src.tracking.identity import locate_run
-from src.tracking.reconciliation import reconcile
+from src.tracking.outbox import deliver_command
+from src.tracking.reconciliation import catch_up
 from src.tracking.records import load_children, load_histories
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
 from src.tracking.sweeps import MADE, REPORT_TAG, add_to_run, find_sweep, find_view, list_due
 
-#: How long a report waits for what dead processes have left on disk.
-_RECONCILE_SECONDS = 30.0
+#: How long a report waits for what processes, dead and living, have not delivered yet.
+_DELIVERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -113,16 +114,19 @@ def rebuild_report(parent_run_id: str | None, *, uri: str | None, output: Path |
     """
     store, parent = find_sweep(parent_run_id, uri)
     # Runs that were killed, or whose end the store has missed, are to appear as what they are.
-    reconcile(store).join(_RECONCILE_SECONDS)
+    whole = catch_up(store, _DELIVERY_SECONDS)
     with tempfile.TemporaryDirectory() as temporary:
         folder = output or Path(temporary)
         report = build_report(store, parent.run_id, folder, read_subject(parent))
-        tags = {**report.tags, REPORT_TAG: MADE}
+        tags = {**report.tags, **({REPORT_TAG: MADE} if whole else {})}
         add_to_run(store, parent.run_id, files=report.files, metrics=report.metrics, tags=tags)
     print_comparison(console, report.comparison)
     where = str(output) if output else "the run's artifacts"
     facts = [("parent run", f"{parent.run_id} in experiment {store.experiment_name}"), ("files", where)]
     print_facts(console, f"report of {parent.name}", facts)
+    if not whole:
+        later = f"Runs that have ended are still on disk; it may lack some. Later: {deliver_command(store.outbox)}"
+        console.print(later, style="yellow", soft_wrap=True)
     return report
 
 

@@ -31,8 +31,7 @@ from src.sweep.trials_table import write_trials
 from src.sweep.values import describe_values
 from src.sweep.winner import CONFIG_NAME, winner_command, write_winner
 from src.tracking.address import check_reachable
-from src.tracking.outbox import await_outbox
-from src.tracking.reconciliation import reconcile
+from src.tracking.reconciliation import catch_up
 from src.tracking.records import load_children, load_run
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
@@ -40,8 +39,10 @@ from src.tracking.sweeps import add_to_run
 
 #: Why a search ends that has done all it was asked.
 _DONE = "all trials are done"
-#: Longest wait each for what processes, dead and living, have not delivered yet.
-_DELIVERY_SECONDS = 30.0
+#: Longest wait for what is to be delivered of the parent run.
+_PARENT_SECONDS = 30.0
+#: Longest wait for what processes, dead and living, have not delivered yet.
+_DELIVERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -151,10 +152,10 @@ class _Ending:
         """Has the store get what it has missed while it was away: what is read of it from here on is to be whole."""
         with self.finale.attempt("The tracking store does not have all of this search"):
             check_reachable(self.store.uri)
-            reconcile(self.store).join(_DELIVERY_SECONDS)
-            self.parent.flush(_DELIVERY_SECONDS)
-            if not await_outbox(self.store.outbox, _DELIVERY_SECONDS, uri=self.store.uri):
-                raise TrackingError("trials are still being delivered.")
+            # The store takes its trials only once it has the parent run.
+            self.parent.flush(_PARENT_SECONDS)
+            if not catch_up(self.store, _DELIVERY_SECONDS):
+                raise TrackingError("runs that have ended are still on disk.")
 
     def read_trials(self) -> None:
         """Reads the trials, and marks in the store those that were run again."""

@@ -134,7 +134,7 @@ class Deliverer:
         except Exception as error:
             if is_away(error):
                 raise AwayError(short_reason(error)) from error
-            raise GoneError(f"the store refuses to create the run: {short_reason(error)}") from error
+            raise self._give_up(f"the store refuses to create the run: {short_reason(error)}") from error
         self._journal.name_run(run_id)
         self._journal.confirm([record["number"]])
 
@@ -180,11 +180,16 @@ class Deliverer:
             run = client.get_run(self._journal.run_id)
         except Exception as error:
             if isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise GoneError("the store no longer has this run; delete its folder in the outbox") from error
+                raise self._give_up("the store no longer has this run; delete its folder in the outbox") from error
             raise AwayError(short_reason(error)) from error
         if run.info.lifecycle_stage == LifecycleStage.DELETED:
-            raise GoneError("the run was deleted in MLflow; restore it there, or delete its folder in the outbox")
+            raise self._give_up("the run was deleted in MLflow; restore it there, or delete its folder in the outbox")
         return str(run.info.status)
+
+    def _give_up(self, reason: str) -> GoneError:
+        """Notes that the store does not take the run, so that nothing waits for it; later attempts ask again."""
+        self._journal.note_gone()
+        return GoneError(reason)
 
     def _send_piecewise(self, client: MlflowClient, record: Record) -> None:
         """Sends every value of a record by itself, so that one bad name does not cost its neighbours."""

@@ -3,7 +3,8 @@
     mlruns/outbox/RUN_ID/
     ├── journal.jsonl    one record per line, appended when it is logged, with the time of that moment
     ├── cursor.json      the number of the last record that the store has, and of those that were set aside; for a
-    │                    run that began without the store, also the id that it was given there
+    │                    run that began without the store, also the id that it was given there; whether the store
+    │                    has answered that it does not take the run at all
     ├── lock             held by the process that writes and delivers
     └── files/*/         copies of artifacts that are still to be delivered
 
@@ -51,6 +52,7 @@ class Journal:
             `run_name`; empty before it is opened or written. `run_id` there may be a provisional one.
         finished: Whether the run's end is among the records.
         left_at: Time of the last record that an earlier process has left, in milliseconds.
+        gone: Whether the store has answered that it does not take this run at all, and nothing has changed since.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,6 +61,7 @@ class Journal:
         self.header: Record = {}
         self.finished = False
         self.left_at: int | None = None
+        self.gone = False
         self._created_id = ""
         self._lock = FileLock(folder / "lock", thread_local=False)
         self._guard = threading.Lock()
@@ -142,6 +145,7 @@ class Journal:
 
     def confirm(self, numbers: Iterable[int]) -> None:
         """Notes that the store has these records and drops the copies of their files."""
+        self.gone = False
         with self._guard:
             confirmed = [self._pending.pop(number, {}) for number in numbers]
             for record in confirmed:
@@ -155,6 +159,11 @@ class Journal:
     def name_run(self, run_id: str) -> None:
         """Notes the id that the store has given to a run that began without it; the next `confirm` writes it down."""
         self._created_id = run_id
+
+    def note_gone(self) -> None:
+        """Notes that the store does not take this run; it stays on disk, since a person can change that."""
+        self.gone = True
+        self._save_cursor()
 
     def set_aside(self, number: int, reason: str) -> None:
         """Passes over a record that the store refuses, so that it does not hold up the others; it stays on disk."""
@@ -237,7 +246,7 @@ class Journal:
     def _save_cursor(self) -> None:
         with self._guard:
             aside = {str(key): value for key, value in self._aside.items()}
-            state = {"delivered": self._delivered, "aside": aside, "run_id": self._created_id}
+            state = {"delivered": self._delivered, "aside": aside, "run_id": self._created_id, "gone": self.gone}
         # A cursor that cannot be written is harmless: delivering a record twice changes nothing.
         with contextlib.suppress(OSError):
             draft = self.folder / "cursor.new"
@@ -253,6 +262,7 @@ class Journal:
         cursor = read_cursor(self.folder)
         self._created_id = str(cursor.get("run_id", ""))
         self._delivered = int(cursor.get("delivered", 0))
+        self.gone = bool(cursor.get("gone"))
         self._aside = {int(key): str(value) for key, value in cursor.get("aside", {}).items()}
         path = self.folder / "journal.jsonl"
         content = path.read_bytes() if path.exists() else b""

@@ -102,6 +102,7 @@ def await_outbox(outbox: Path, timeout_seconds: float, *, uri: str | None = None
     """Waits until living processes have delivered the runs that have ended, other processes than this one included.
 
     Runs that go on are not waited for, nor what dead processes have left, which `deliver_pending` delivers.
+    `catch_up` does both.
 
     Args:
         outbox: Folder of the journals; one that does not exist holds none.
@@ -109,12 +110,13 @@ def await_outbox(outbox: Path, timeout_seconds: float, *, uri: str | None = None
         uri: Resolved tracking URI of the store whose runs alone are meant; null means those of all stores.
 
     Returns:
-        Whether all of them are delivered.
+        Whether the store has them all, and what dead processes have left too, but for what it refuses for good.
     """
     deadline = time.monotonic() + timeout_seconds
-    # Each is looked at until it is gone; those that appear meanwhile belong to runs that were still going on.
-    left = [folder for folder in _list_folders(outbox) if _ends(folder, uri)]
-    return _await_release(left, deadline)
+    # Those that appear meanwhile belong to runs that were still going on.
+    left = [folder for folder in _list_folders(outbox) if _is_missing(folder, uri)]
+    _await_release(left, deadline)
+    return not any(_is_missing(folder, uri) for folder in left)
 
 
 def deliver_command(outbox: Path) -> str:
@@ -150,6 +152,18 @@ def _ends(folder: Path, uri: str | None) -> bool:
     except OSError:
         return False
     return journal.finished and uri in (None, journal.header.get("uri"))
+
+
+def _is_missing(folder: Path, uri: str | None) -> bool:
+    """Returns whether a store lacks something that it can still be given of a run which has ended, or was killed."""
+    journal = Journal(folder)
+    try:
+        journal.read()
+    except OSError:
+        return False
+    if not journal.header or uri not in (None, journal.header["uri"]) or journal.gone:
+        return False
+    return bool(journal.pending(1)) if journal.finished else not _is_alive(folder)
 
 
 def _await_release(folders: list[Path], deadline: float) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
 from src.errors import TrackingError
 from src.tracking.address import short_reason, show_uri
-from src.tracking.outbox import deliver_pending
+from src.tracking.outbox import await_outbox, deliver_pending
 from src.tracking.store import Store, connect
 
 #: Runs that the store is asked for at a time.
@@ -31,6 +32,21 @@ def reconcile(store: Store) -> threading.Thread:
     thread = threading.Thread(target=_reconcile, args=(store,), name="fitgap-reconcile", daemon=True)
     thread.start()
     return thread
+
+
+def catch_up(store: Store, timeout_seconds: float) -> bool:
+    """Has the store get all runs that have ended, of dead processes and of living ones, before they are read.
+
+    Args:
+        store: The store, which answers.
+        timeout_seconds: Longest time to wait.
+
+    Returns:
+        Whether it has them all, but for what it refuses for good.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    reconcile(store).join(timeout_seconds)
+    return await_outbox(store.outbox, max(0.0, deadline - time.monotonic()), uri=store.uri)
 
 
 def close_abandoned(uri: str, outbox: Path) -> int:

@@ -28,6 +28,7 @@ with warnings.catch_warnings():
     from src.study.view import TrialView
     from src.sweep.conclusion import Conclusion, conclude_search
     from src.sweep.signals import Interruption
+    from src.tracking.outbox import open_journal
     from src.tracking.records import RunRecord, load_children, load_run
     from src.tracking.run import start_run
     from src.tracking.store import Store, connect, open_store
@@ -317,3 +318,24 @@ def test_the_first_attempt_of_a_trial_that_ran_out_of_memory_beside_others_does_
     assert "fitgap.retried" in load_run(opened.store, run_ids["oom"]).tags
     assert "fitgap.retried" not in load_run(opened.store, run_ids["diverged"]).tags
     assert "2 trials: 1 complete, 1 failed" in read_console(opened.search)
+
+
+def test_a_report_is_due_as_long_as_runs_that_have_ended_are_on_disk(
+    stage: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = stage()
+    search.run_trial()
+    late = connect(search.store.uri).create_run(search.store.experiment_id).info.run_id
+    journal = open_journal(search.store, late, "late")
+    journal.append("finish", status="FINISHED")
+    journal.close()
+    with monkeypatch.context() as patch:
+        # As where it takes longer than is waited for.
+        patch.setattr("src.tracking.reconciliation.deliver_pending", lambda outbox, *, quiet: [])
+        conclude(search)
+        assert load_parent(search).tags["fitgap.report"] == "due"
+        assert "runs that have ended are still on disk." in read_console(search.search)
+        rebuild(search)
+        assert load_parent(search).tags["fitgap.report"] == "due"
+    rebuild(search)
+    assert load_parent(search).tags["fitgap.report"] == "made"

@@ -232,7 +232,7 @@ def test_looking_at_journals_while_they_are_delivered_disturbs_nobody(store: Sto
     assert list(store.outbox.iterdir()) == []
 
 
-def test_what_a_dead_process_has_left_is_not_waited_for(store: Store) -> None:
+def test_what_a_dead_process_has_left_is_missing_and_not_waited_for(store: Store) -> None:
     program = (
         "import os, sys\nfrom pathlib import Path\nfrom src.tracking.outbox import open_journal\n"
         "from src.tracking.store import Store\n"
@@ -242,6 +242,7 @@ def test_what_a_dead_process_has_left_is_not_waited_for(store: Store) -> None:
     run = connect(store.uri).create_run(store.experiment_id)
     command = [sys.executable, "-c", program, store.uri, store.experiment_id, str(store.outbox), run.info.run_id]
     subprocess.run(command, cwd=PROJECT_ROOT, timeout=120, check=True)
-    assert await_outbox(store.outbox, 0)
+    assert not await_outbox(store.outbox, 60)
     assert [delivery.delivered for delivery in deliver_pending(store.outbox)] == [True]
+    assert await_outbox(store.outbox, 0)
     assert connect(store.uri).get_run(run.info.run_id).info.status == "FINISHED"

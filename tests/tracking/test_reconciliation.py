@@ -14,7 +14,7 @@ import pytest
 
 from src.tracking.journal import REMOVED, Journal
 from src.tracking.outbox import deliver_pending, open_journal
-from src.tracking.reconciliation import close_abandoned, reconcile
+from src.tracking.reconciliation import catch_up, close_abandoned, reconcile
 from src.tracking.run import start_run
 from src.tracking.store import PROJECT_ROOT, Store, connect
 
@@ -172,3 +172,32 @@ def test_abandoned_runs_are_closed_also_where_one_page_does_not_hold_them(
         client.create_run(store.experiment_id)
     assert close_abandoned(store.uri, store.outbox) == 5
     assert {status for _, status in _states(store)} == {"KILLED"}
+
+
+def test_the_store_is_caught_up_once_it_has_what_killed_processes_have_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _leave_killed_runs(store)
+    alive = start_run(store, name="alive", tags={})
+    with monkeypatch.context() as patch:
+        patch.setattr("src.tracking.reconciliation.deliver_pending", lambda outbox, *, quiet: [])
+        assert not catch_up(store, 60)
+    assert catch_up(store, 60)
+    assert len(_states(store)) == 4
+    assert alive.finish().delivered
+
+
+def test_a_run_that_was_deleted_in_the_store_keeps_nobody_waiting_until_it_is_restored(store: Store) -> None:
+    run = start_run(store, name="tiny", tags={})
+    assert run.finish().delivered
+    connect(store.uri).delete_run(run.run_id)
+    journal = open_journal(store, run.run_id, "tiny")
+    journal.append("metrics", step=1, values={"val_loss": 0.5})
+    journal.append("finish", status="FINISHED")
+    journal.close()
+    assert catch_up(store, 60)
+    assert [delivery.delivered for delivery in deliver_pending(store.outbox)] == [False]
+
+    connect(store.uri).restore_run(run.run_id)
+    assert catch_up(store, 60)
+    assert list(store.outbox.iterdir()) == []
