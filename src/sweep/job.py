@@ -143,12 +143,13 @@ class JobRunner:
         """Runs a trial once with each seed, under a run of its own that holds the mean."""
         recorder = SeedRecorder(self.store, self.parent_run_id, trial.run_name, trial.arm.name, trial.ask)
         try:
-            mean = average(self._train_seeds(trial, recorder), recorder.run_id)
+            outcomes = self._train_seeds(trial, recorder)
+            mean = average(outcomes, recorder.run_id)
         except Exception as error:
             # The storage of the studies is away, or the disk is full: the run must not stay open.
             recorder.finish(to_outcome(error))
             raise
-        recorder.finish(mean)
+        recorder.finish(mean, [outcome.run_id for outcome in outcomes if outcome.run_id is not None])
         return mean
 
     def _train_seeds(self, trial: Trial, recorder: SeedRecorder) -> list[Outcome]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,12 +12,17 @@ from src.errors import TrackingError
 from src.study.outcome import Outcome
 from src.study.study import Ask
 from src.study.view import TrialView
+from src.tracking.address import check_reachable
+from src.tracking.outbox import await_end
 from src.tracking.records import load_children
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import Store
 
 #: Tag of a run that was begun once before, beside others on its GPU: the error with which it ran out of memory there.
 OUT_OF_MEMORY_TAG = "fitgap.out_of_memory"
+
+#: Longest wait of a trial for the ends of its seeds' runs.
+_SEEDS_SECONDS = 30.0
 
 
 class SeedRecorder:
@@ -32,14 +38,23 @@ class SeedRecorder:
         """The run under which those of the seeds appear."""
         return self.run.run_id
 
-    def finish(self, mean: Outcome) -> None:
+    def finish(self, mean: Outcome, seed_run_ids: Sequence[str] = ()) -> None:
         """Records the mean of the seeds, epoch by epoch where they have epochs, and closes the run.
 
-        A store that is away costs the epochs' means alone: hours of training must not fail for a few curves.
+        A store that is away, or has not got all seeds in time, costs the epochs' means alone: hours of training must
+        not fail for a few curves, and a mean over some of the seeds would be a wrong one.
+
+        Args:
+            mean: The mean, with the number of seeds that it is over.
+            seed_run_ids: The runs of the seeds, which other processes may still be delivering.
         """
         epochs: dict[int, dict[str, float]] = {}
         with suppress(TrackingError):
-            epochs = average_epochs(self.store, self.run_id)
+            check_reachable(self.store.uri)
+            deadline = time.monotonic() + _SEEDS_SECONDS
+            for run_id in seed_run_ids:
+                await_end(self.store, run_id, deadline - time.monotonic())
+            epochs = average_epochs(self.store, self.run_id, mean.metrics.get("num_seeds", 0))
         for epoch, metrics in epochs.items():
             self.run.log_metrics(metrics, step=epoch)
         # What belongs to an epoch has been logged with it.
@@ -115,14 +130,17 @@ def close_dead_run(store: Store, run_id: str, state: str, error: str) -> None:
     run.finish(STATUSES[state])
 
 
-def average_epochs(store: Store, parent_run_id: str) -> dict[int, dict[str, float]]:
-    """Returns the means over the complete runs below a run, by epoch, for the epochs that all of them have."""
+def average_epochs(store: Store, parent_run_id: str, num_runs: float) -> dict[int, dict[str, float]]:
+    """Returns the means over the complete runs below a run, by epoch, for the epochs that all of them have.
+
+    There are none unless the store has as many complete runs as there are to be, each to its end.
+    """
     histories = [
         {epoch.epoch: epoch.metrics() for epoch in record.history.epochs}
         for record in load_children(store, parent_run_id)
-        if record.tags.get("fitgap.state") == COMPLETE
+        if record.tags.get("fitgap.state") == COMPLETE and record.status == STATUSES[COMPLETE]
     ]
-    if not histories:
+    if not histories or len(histories) != num_runs:
         return {}
     shared = set.intersection(*(set(history) for history in histories))
     return {
