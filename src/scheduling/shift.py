@@ -132,8 +132,8 @@ class Shift:
         if self.undelivered:
             runs = "1 run is" if self.undelivered == 1 else f"{self.undelivered} runs are"
             sentences.append(
-                f"The tracking server was away: {runs} still on disk, for the next shift or python -m src.deliver to "
-                "deliver."
+                f"{runs} not in the tracking store in full: the next shift delivers what it takes, or python -m "
+                "src.deliver."
             )
         return ". ".join(sentence.removesuffix(".") for sentence in sentences) + ("." if sentences[1:] else "")
 

@@ -91,11 +91,14 @@ def deliver_pending(outbox: Path = DEFAULT_OUTBOX, *, quiet: bool = False) -> li
 def count_pending(outbox: Path, uri: str | None = None) -> int:
     """Returns how many runs have something in an outbox that the store does not have, without any attempt to deliver.
 
+    What runs that go on have not delivered yet does not count.
+
     Args:
         outbox: Folder of the journals; one that does not exist holds none.
         uri: Resolved tracking URI of the store whose runs alone are meant; null means those of all stores.
     """
-    return sum(uri in (None, _read_first(folder).get("uri")) for folder in _list_folders(outbox))
+    folders = [folder for folder in _list_folders(outbox) if not folder.name.startswith(REMOVED)]
+    return sum(_is_left(folder) for folder in folders if uri in (None, _read_first(folder).get("uri")))
 
 
 def await_outbox(outbox: Path, timeout_seconds: float, *, uri: str | None = None) -> bool:
@@ -154,6 +157,16 @@ def _ends(folder: Path, uri: str | None) -> bool:
     return journal.finished and uri in (None, journal.header.get("uri"))
 
 
+def _is_left(folder: Path) -> bool:
+    """Returns whether no process holds a journal any more, or it has more to deliver although its run has ended."""
+    journal = Journal(folder)
+    try:
+        journal.read()
+    except OSError:
+        return True
+    return _is_abandoned(folder) or (journal.finished and journal.count() > 0)
+
+
 def _is_missing(folder: Path, uri: str | None) -> bool:
     """Returns whether a store lacks something that it can still be given of a run which has ended, or was killed."""
     journal = Journal(folder)
@@ -163,7 +176,7 @@ def _is_missing(folder: Path, uri: str | None) -> bool:
         return False
     if not journal.header or uri not in (None, journal.header["uri"]) or journal.gone:
         return False
-    return bool(journal.pending(1)) if journal.finished else not _is_alive(folder)
+    return bool(journal.pending(1)) if journal.finished else _is_abandoned(folder)
 
 
 def _await_release(folders: list[Path], deadline: float) -> bool:
@@ -193,6 +206,11 @@ def _is_alive(folder: Path) -> bool:
             return True
         journal.close()
     return False
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Returns whether a journal is there and no process holds it."""
+    return not _is_alive(folder) and folder.exists()
 
 
 def _candidates(outbox: Path, run_id: str) -> Iterator[Path]:

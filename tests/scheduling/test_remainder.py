@@ -9,6 +9,8 @@ import pytest
 
 from src.scheduling.finding import GOOD, MEND
 from src.scheduling.remainder import count_remainder, deliver_remainder, examine_outbox
+from src.tracking.journal import Journal
+from src.tracking.outbox import count_pending
 
 
 @pytest.fixture
@@ -36,6 +38,19 @@ def test_runs_of_the_sweeps_own_store_are_counted(outbox: Path, dead_uri: str) -
     leave(outbox, dead_uri, "a", "b")
     leave(outbox, "http://elsewhere:5000", "c")
     assert count_remainder(dead_uri) == 2
+
+
+def test_a_run_that_goes_on_lacks_nothing_until_it_has_ended(outbox: Path, dead_uri: str) -> None:
+    leave(outbox, dead_uri, "a")
+    (outbox / ".removed-0123").mkdir()
+    journal = Journal(outbox / "a")
+    assert journal.open()
+    try:
+        assert (count_remainder(dead_uri), count_pending(outbox)) == (0, 0)
+        journal.append("finish", status="FINISHED")
+        assert (count_remainder(dead_uri), count_pending(outbox)) == (1, 1)
+    finally:
+        journal.close()
 
 
 def test_the_doctor_says_what_is_still_to_be_delivered_and_how(outbox: Path, dead_uri: str) -> None:

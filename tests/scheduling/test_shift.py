@@ -287,8 +287,8 @@ def test_what_the_tracking_server_lacks_is_recorded_and_told(
     told = f"schedule.command='{shutil.which('tee')} {places / 'notice'}'"
     shift = run(told)
     assert (shift.state, shift.undelivered, shift.is_trouble) == ("complete", 3, False)
-    left = "3 runs are still on disk, for the next shift or python -m src.deliver to deliver."
-    assert shift.describe().endswith(f". The tracking server was away: {left}")
+    left = "3 runs are not in the tracking store in full: the next shift delivers what it takes, or python -m "
+    assert shift.describe().endswith(f". {left}src.deliver.")
     assert journal()[-1].undelivered == 3
     assert json.loads((places / "notice").read_text())["undelivered"] == 3
 
