@@ -134,7 +134,7 @@ def make_up_reports(deliveries: Sequence[Delivery], uri: str | None, console: Co
     """Builds the reports of sweeps whose store was away when they ended, and says what still cannot be built.
 
     Args:
-        deliveries: What has just become of journals: a store that lacks some of them is left to the next time.
+        deliveries: What has just become of journals: a store that is away is left to the next time.
         uri: Tracking URI of a store that is looked at in any case; None takes the one by default.
         console: Where to print.
 
@@ -143,14 +143,19 @@ def make_up_reports(deliveries: Sequence[Delivery], uri: str | None, console: Co
     """
     default = resolve_uri(uri, PROJECT_ROOT)
     path = sqlite_path(default)
-    stores = {delivery.uri for delivery in deliveries if delivery.delivered}
+    stores = {delivery.uri for delivery in deliveries if delivery.uri}
     stores |= {default} if path is None or path.exists() else set()
-    for store in sorted(stores - {delivery.uri for delivery in deliveries if not delivery.delivered}):
+    for store in sorted(stores - {delivery.uri for delivery in deliveries if delivery.away}):
         try:
-            for run_id in list_due(store):
-                rebuild_report(run_id, uri=store, output=None, console=console)
+            due = list_due(store)
         except FitgapError as error:
             console.print(f"Reports may be due: {error}", style="yellow", soft_wrap=True)
+            continue
+        for run_id in due:
+            try:
+                rebuild_report(run_id, uri=store, output=None, console=console)
+            except FitgapError as error:
+                console.print(f"The report of {run_id} is still due: {error}", style="yellow", soft_wrap=True)
 
 
 def link_artifact(experiment_id: str, run_id: str, name: str) -> str:

@@ -50,6 +50,7 @@ class Delivery:
         name: Name of the run.
         uri: Tracking URI of the store; empty where the journal does not say it.
         active: Whether a living process still holds the records, and delivers them by itself.
+        away: Whether the store does not answer, rather than that it does not take this run.
     """
 
     delivered: bool
@@ -60,6 +61,7 @@ class Delivery:
     name: str = ""
     uri: str = ""
     active: bool = False
+    away: bool = False
 
 
 class Deliverer:

@@ -259,7 +259,14 @@ def _deliver(folder: Path, away: dict[str, str], quiet: bool) -> Delivery | None
     else:
         journal.close()
     return Delivery(
-        delivered=reason is None, pending=pending, reason=reason, command=command, run_id=run_id, name=name, uri=uri
+        delivered=reason is None,
+        pending=pending,
+        reason=reason,
+        command=command,
+        run_id=run_id,
+        name=name,
+        uri=uri,
+        away=uri in away,
     )
 
 

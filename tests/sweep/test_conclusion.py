@@ -21,14 +21,14 @@ from src.config.tracking import TrackingConfig
 with warnings.catch_warnings():
     # MLflow's own models use what SQLAlchemy is about to drop.
     warnings.simplefilter("ignore", DeprecationWarning)
-    from src.comparison.report import rebuild_report
+    from src.comparison.report import make_up_reports, rebuild_report
     from src.history import History
     from src.study.outcome import Outcome
     from src.study.owner import Owner
     from src.study.view import TrialView
     from src.sweep.conclusion import Conclusion, conclude_search
     from src.sweep.signals import Interruption
-    from src.tracking.outbox import open_journal
+    from src.tracking.outbox import deliver_pending, open_journal
     from src.tracking.records import RunRecord, load_children, load_run
     from src.tracking.run import start_run
     from src.tracking.store import Store, connect, open_store
@@ -338,4 +338,27 @@ def test_a_report_is_due_as_long_as_runs_that_have_ended_are_on_disk(
         rebuild(search)
         assert load_parent(search).tags["fitgap.report"] == "due"
     rebuild(search)
+    assert load_parent(search).tags["fitgap.report"] == "made"
+
+
+def test_a_run_that_was_deleted_in_mlflow_keeps_no_report_of_its_store_from_being_made(
+    stage: Opener, dead_uri: str
+) -> None:
+    search = stage()
+    search.run_trial()
+    # The store was away: the report is due.
+    away = dataclasses.replace(search.store, uri=dead_uri)
+    conclude_search(search.search, away, search.parent, search.studies, "complete", "")
+    deleted = start_run(search.store, name="deleted", tags={})
+    deleted.finish()
+    connect(search.store.uri).delete_run(deleted.run_id)
+    journal = open_journal(search.store, deleted.run_id, "deleted")
+    journal.append("finish", status="FINISHED")
+    journal.close()
+    console = Console(quiet=True)
+    deliveries = deliver_pending(search.store.outbox)
+    assert [(delivery.delivered, delivery.away) for delivery in deliveries] == [(False, False)]
+    make_up_reports([dataclasses.replace(delivery, away=True) for delivery in deliveries], search.store.uri, console)
+    assert load_parent(search).tags["fitgap.report"] == "due"
+    make_up_reports(deliveries, search.store.uri, console)
     assert load_parent(search).tags["fitgap.report"] == "made"
