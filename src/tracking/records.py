@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from src.errors import TrackingError
 from src.history import EPOCH_METRICS, History
-from src.tracking.address import check_reachable, short_reason, show_uri
+from src.tracking.address import UnreachableError, check_reachable, is_away, short_reason, show_uri
 from src.tracking.identity import PARENT_TAG, find_experiment_id, find_run_id
 from src.tracking.store import Store, connect
 
@@ -59,7 +59,8 @@ def load_run(store: Store, run_id: str) -> RunRecord:
     """Reads one run.
 
     Raises:
-        TrackingError: The store does not answer, or does not have the run.
+        UnreachableError: The store does not answer, or has not got the run yet.
+        TrackingError: The store does not have the run.
     """
 
     def read(client: MlflowClient) -> RunRecord:
@@ -125,8 +126,11 @@ def _read(store: Store, what: str, read: Callable[[MlflowClient], _Result]) -> _
     check_reachable(store.uri)
     try:
         return read(connect(store.uri))
+    except TrackingError:
+        raise
     except Exception as error:
-        raise TrackingError(f"Cannot {what} at {show_uri(store.uri)}: {short_reason(error)}.") from error
+        kind = UnreachableError if is_away(error) else TrackingError
+        raise kind(f"Cannot {what} at {show_uri(store.uri)}: {short_reason(error)}.") from error
 
 
 def _search(client: MlflowClient, store: Store, filter_string: str) -> list[RunRecord]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
+from mlflow.tracking import MlflowClient
 
 from src.errors import TrackingError
 from src.history import EpochMetrics, History
+from src.tracking.address import UnreachableError
 from src.tracking.records import load_children, load_finished, load_run
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import Store
@@ -91,3 +95,14 @@ def test_reading_from_a_dead_server_names_it(dead_store: Store) -> None:
 def test_a_run_that_does_not_exist_is_an_error(store: Store) -> None:
     with pytest.raises(TrackingError, match="Cannot read run 0123456789abcdef"):
         load_run(store, "0123456789abcdef0123456789abcdef")
+
+
+def test_a_store_that_answers_with_an_error_of_its_own_is_away_and_not_without_the_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(client: MlflowClient, run_id: str) -> None:
+        raise MlflowException("Bad gateway", TEMPORARILY_UNAVAILABLE)
+
+    monkeypatch.setattr(MlflowClient, "get_run", fail)
+    with pytest.raises(UnreachableError, match=r"Cannot read run 0123 at .*: Bad gateway\."):
+        load_run(store, "0123")
