@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,10 +34,14 @@ def deliver_remainder(uri: str | None, log: Path) -> int:
     if not count_remainder(uri) and resolved.startswith("sqlite:"):
         # It was not away, and no report is due.
         return 0
-    command = [sys.executable, "-m", "src.deliver", "--outbox", str(outbox), "--uri", resolved]
+    command = [sys.executable, "-m", "src.deliver", "--outbox", str(outbox)]
+    # All users of the machine can read its arguments, and a database's address may hold a password.
+    variables = {**os.environ, "MLFLOW_TRACKING_URI": resolved}
     with log.open("ab") as output:
         try:
-            subprocess.run(command, cwd=PROJECT_ROOT, stdout=output, stderr=output, timeout=_SECONDS, check=False)
+            subprocess.run(
+                command, cwd=PROJECT_ROOT, env=variables, stdout=output, stderr=output, timeout=_SECONDS, check=False
+            )
         except subprocess.TimeoutExpired:
             output.write(f"Delivering was ended after {_SECONDS:g} seconds.\n".encode())
     return count_remainder(uri)

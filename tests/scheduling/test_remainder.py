@@ -72,6 +72,22 @@ def test_a_store_that_stays_away_keeps_what_is_left_and_the_log_says_why(
     assert (outbox / "a" / "journal.jsonl").exists()
 
 
+def test_a_password_is_not_among_the_arguments_that_every_user_can_read(
+    outbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = "postgresql+psycopg2://fitgap:s3cret@127.0.0.1:1/mlflow"
+    begun: list[tuple[str, str]] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> None:
+        begun.append((" ".join(command), env["MLFLOW_TRACKING_URI"]))
+
+    monkeypatch.setattr("src.scheduling.remainder.subprocess.run", run)
+    deliver_remainder(uri, tmp_path / "night.log")
+    [(command, told)] = begun
+    assert told == uri
+    assert "s3cret" not in command
+
+
 def test_nothing_is_started_for_a_file_that_has_everything(outbox: Path, tmp_path: Path) -> None:
     log = tmp_path / "night.log"
     assert deliver_remainder(f"sqlite:///{tmp_path / 'mlflow.db'}", log) == 0
