@@ -141,12 +141,14 @@ def _take_part(
             console.print(f"The shift of {lost.started} is lost: its process was killed, or the machine.")
             for problem in send_notice(sweep.schedule, lost):
                 console.print(problem, soft_wrap=True, markup=False)
-        return _execute(sweep, overrides, shift, turn, journal, console)
+        shift, ended = _execute(sweep, overrides, shift, turn, journal, console)
+    # Its GPUs are another sweep's by now. Who has sent a signal waits, and does not wait for ever.
+    return _deliver(sweep, shift, console, at_once=ended.signal is not None)
 
 
 def _execute(
     sweep: ScheduledSweep, overrides: Sequence[str], shift: Shift, turn: Turn, journal: Journal, console: Console
-) -> Shift:
+) -> tuple[Shift, Ended]:
     before = journal.read()
     standing = read_standing(sweep.storage, sweep.study, sweep.objectives)
     goal = set_goal(
@@ -188,23 +190,23 @@ def _execute(
     # As long as no other shift of the sweep can begin; where it cannot be written, that is told at the end.
     with contextlib.suppress(FitgapError):
         journal.write(shift)
-    # Who has sent a signal waits, and does not wait for ever.
-    shift = replace(shift, undelivered=_deliver(sweep, log, console, at_once=ended.signal is not None))
     if ended.signal is None:
         _keep_budget(sweep, log, console)
-    return shift
+    return shift, ended
 
 
-def _deliver(sweep: ScheduledSweep, log: Path, console: Console, *, at_once: bool) -> int:
-    """Has the tracking store get what it could not get from the search; returns how many runs it still lacks.
+def _deliver(sweep: ScheduledSweep, shift: Shift, console: Console, *, at_once: bool) -> Shift:
+    """Has the tracking store get what it could not get from the search, and notes how many runs it still lacks.
 
     With `at_once` nothing is delivered, and they are only counted.
     """
+    uri = sweep.tracking_uri
     try:
-        return count_remainder(sweep.tracking_uri) if at_once else deliver_remainder(sweep.tracking_uri, log)
+        left = count_remainder(uri) if at_once else deliver_remainder(uri, Path(shift.log or ""))
     except (FitgapError, OSError) as error:
         console.print(f"Nothing more is delivered: {error}", soft_wrap=True, markup=False)
-        return 0
+        return shift
+    return replace(shift, undelivered=left)
 
 
 def _keep_budget(sweep: ScheduledSweep, log: Path, console: Console) -> None:

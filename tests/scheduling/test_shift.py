@@ -293,6 +293,14 @@ def test_what_the_tracking_server_lacks_is_recorded_and_told(
     assert json.loads((places / "notice").read_text())["undelivered"] == 3
 
 
+def test_the_gpus_are_free_while_what_is_left_is_delivered(searches: Searches, monkeypatch: pytest.MonkeyPatch) -> None:
+    claims: list[list[Claim]] = []
+    book = ClaimBook(claims_folder())
+    monkeypatch.setattr(execution, "deliver_remainder", lambda uri, log: claims.append(book.read()) or 0)
+    assert run().state == "complete"
+    assert claims == [[]]
+
+
 def test_a_signal_leaves_no_time_to_deliver_and_what_is_left_is_counted_all_the_same(
     searches: Searches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
