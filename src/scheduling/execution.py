@@ -24,7 +24,7 @@ from src.scheduling.hangup import ending_on_hangup
 from src.scheduling.journal import Journal
 from src.scheduling.notice import send_notice
 from src.scheduling.places import check_name, sweep_folder
-from src.scheduling.remainder import count_remainder, deliver_remainder
+from src.scheduling.remainder import count_remainder, deliver_remainder, name_delivered
 from src.scheduling.search_process import Ended, run_search, search_command
 from src.scheduling.shift import (
     COMPLETE,
@@ -206,7 +206,14 @@ def _deliver(sweep: ScheduledSweep, shift: Shift, console: Console, *, at_once: 
     except (FitgapError, OSError) as error:
         console.print(f"Nothing more is delivered: {error}", soft_wrap=True, markup=False)
         return shift
-    return replace(shift, undelivered=left)
+    shift = replace(shift, undelivered=left)
+    if at_once:
+        return shift
+    # What was begun without the server has another id by now, which its pages know.
+    with contextlib.suppress(FitgapError):
+        shift = replace(shift, parent_run_id=name_delivered(uri, shift.parent_run_id))
+        shift = replace(shift, best_run_id=name_delivered(uri, shift.best_run_id))
+    return shift
 
 
 def _keep_budget(sweep: ScheduledSweep, log: Path, console: Console) -> None:

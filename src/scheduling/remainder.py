@@ -47,6 +47,18 @@ def deliver_remainder(uri: str | None, log: Path) -> int:
     return count_remainder(uri)
 
 
+def name_delivered(uri: str | None, run_id: str | None) -> str | None:
+    """Returns the id by which a store's pages know a run that may have been begun while it was away.
+
+    Raises:
+        TrackingError: The store does not answer, or has no address.
+    """
+    from src.tracking.identity import is_provisional
+    from src.tracking.sweeps import exchange_id
+
+    return exchange_id(_locate(uri)[0], run_id) if run_id is not None and is_provisional(run_id) else run_id
+
+
 def count_remainder(uri: str | None) -> int:
     """Returns how many runs a store does not have in full, without asking it.
 

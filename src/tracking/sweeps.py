@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from src.config.paths import PROJECT_ROOT
 from src.errors import TrackingError
-from src.tracking.address import check_reachable, locate_outbox, resolve_uri, short_reason, show_uri
+from src.tracking.address import check_reachable, locate_outbox, resolve_uri, short_reason, show_uri, sqlite_path
 from src.tracking.identity import (
     JOURNAL_TAG,
     NotDeliveredError,
@@ -20,6 +20,7 @@ from src.tracking.identity import (
     find_run_id,
     is_provisional,
     locate_run,
+    name_parent,
 )
 from src.tracking.logged_model import discard_model
 from src.tracking.records import RunRecord, load_run
@@ -74,6 +75,28 @@ def list_due(uri: str) -> list[str]:
         raise TrackingError(f"Cannot look for sweeps at {show_uri(uri)}: {short_reason(error)}.") from error
 
 
+def exchange_id(uri: str, run_id: str) -> str:
+    """Returns the store's id of a run that may have been begun without it; the same id as long as the store lacks it.
+
+    Args:
+        uri: The store's resolved tracking URI.
+        run_id: The run's id, which may be a provisional one.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
+    path = sqlite_path(uri)
+    # MLflow would make a database that is gone anew.
+    if not is_provisional(run_id) or (path is not None and not path.exists()):
+        return run_id
+    check_reachable(uri)
+    try:
+        run = _find(connect(uri), run_id)
+    except Exception as error:
+        raise TrackingError(f"Cannot look for run {run_id} at {show_uri(uri)}: {short_reason(error)}.") from error
+    return run_id if run is None else str(run.info.run_id)
+
+
 def add_to_run(
     store: Store,
     run_id: str,
@@ -94,7 +117,7 @@ def add_to_run(
             client.log_artifact(run_id, str(path))
         for key, value in (metrics or {}).items():
             client.log_metric(run_id, key, value)
-        for key, text in (tags or {}).items():
+        for key, text in name_parent(store, tags or {}).items():
             client.set_tag(run_id, key, text)
     except Exception as error:
         raise TrackingError(f"Cannot add to run {run_id} at {show_uri(store.uri)}: {short_reason(error)}.") from error

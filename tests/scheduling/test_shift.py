@@ -293,6 +293,17 @@ def test_what_the_tracking_server_lacks_is_recorded_and_told(
     assert json.loads((places / "notice").read_text())["undelivered"] == 3
 
 
+def test_runs_that_have_just_been_delivered_are_told_by_the_ids_that_the_server_has_given_them(
+    searches: Searches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"parent": "0123", "run": "4567"}
+    monkeypatch.setattr(execution, "deliver_remainder", lambda uri, log: given.update(run="89ab") or 0)
+    monkeypatch.setattr(execution, "name_delivered", lambda uri, run_id: given[run_id])
+    shift = run()
+    assert (shift.parent_run_id, shift.best_run_id) == ("0123", "89ab")
+    assert journal() == [shift]
+
+
 def test_the_gpus_are_free_while_what_is_left_is_delivered(searches: Searches, monkeypatch: pytest.MonkeyPatch) -> None:
     claims: list[list[Claim]] = []
     book = ClaimBook(claims_folder())

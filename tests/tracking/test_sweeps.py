@@ -6,10 +6,11 @@ import pytest
 
 from src.config.tracking import TrackingConfig
 from src.errors import TrackingError
+from src.tracking.identity import JOURNAL_TAG, PARENT_TAG
 from src.tracking.records import load_run
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import Store, open_store
-from src.tracking.sweeps import add_to_run, find_sweep
+from src.tracking.sweeps import add_to_run, exchange_id, find_sweep
 
 
 def _start(store: Store, kind: str) -> TrackedRun:
@@ -61,3 +62,15 @@ def test_files_metrics_and_tags_are_added_to_a_run_of_another_process(store: Sto
     record = load_run(store, run.run_id)
     assert record.metrics == {"num_runs": 2.0}
     assert record.tags["fitgap.best_arm"] == "model=cnn"
+
+
+def test_a_run_that_was_begun_without_its_store_is_named_by_the_stores_own_id(store: Store) -> None:
+    parent = start_run(store, name="deferred", tags={}, defer=True)
+    parent.finish()
+    begun_with = load_run(store, parent.run_id).tags[JOURNAL_TAG]
+    assert exchange_id(store.uri, begun_with) == parent.run_id
+    assert exchange_id(store.uri, "local-0123") == "local-0123"
+
+    seed = _start(store, "run")
+    add_to_run(store, seed.run_id, tags={PARENT_TAG: begun_with})
+    assert load_run(store, seed.run_id).tags[PARENT_TAG] == parent.run_id
