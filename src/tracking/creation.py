@@ -33,12 +33,12 @@ def find_or_create_run(store: Store, record: Mapping[str, Any]) -> str:
 
     Args:
         store: Where the run belongs.
-        record: The journal's record, with `journal_id`, the run's provisional id, `name`, `tags` and `start_time`.
+        record: The journal's record, with `run_id`, the run's provisional id, `run_name`, `tags` and `start_time`.
 
     Raises:
         Exception: As of `create_run`.
     """
     try:
-        return find_run_id(store, record["journal_id"])
+        return find_run_id(store, record["run_id"])
     except NotDeliveredError:
-        return create_run(store, record["name"], record["tags"], record["start_time"])
+        return create_run(store, record["run_name"], record["tags"], record["start_time"])

@@ -160,9 +160,19 @@ class Deliverer:
         try:
             self._journal.name_run(find_run_id(self._store, run_id))
         except NotDeliveredError as error:
-            raise EarlyError(short_reason(error)) from error
+            if self._has_creator(run_id):
+                raise EarlyError(short_reason(error)) from error
+            raise self._give_up(
+                "the store does not have this run, and no journal here says how it is created: it was begun on another "
+                "machine, which is to deliver first, or on a full disk; then delete its folder in the outbox"
+            ) from error
         except Exception as error:
             raise AwayError(short_reason(error)) from error
+
+    def _has_creator(self, run_id: str) -> bool:
+        """Returns whether another journal of a run, of a process that has recorded it too, may have it created."""
+        folder = self._journal.folder
+        return any(other != folder for other in folder.parent.glob(f"{run_id}*"))
 
     def _insist_on_refusal(self, client: MlflowClient, error: Exception) -> None:
         """Returns if the store refuses these records for good; otherwise raises `AwayError`."""

@@ -9,7 +9,8 @@
     └── files/*/         copies of artifacts that are still to be delivered
 
 A record is on disk before anything tries to deliver it, so that neither a dead server nor a killed process loses it.
-A run that begins without the store has a provisional id, which names the folder, and `create` as its first record.
+The first record, a header, says which run it is of. A run that begins without the store has a provisional id, which
+names the folder, and `create` as its first record, which says besides how the run is to be created.
 There is no `fsync`: a power cut may cost the last seconds, in return for an epoch never waiting for the disk.
 """
 
@@ -217,7 +218,7 @@ class Journal:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
     def _note(self, record: Record) -> None:
-        if record["kind"] == "header":
+        if "uri" in record:
             self.header = record
         elif record["kind"] in ("finish", "reopen"):
             self.finished = record["kind"] == "finish"

@@ -7,7 +7,7 @@ import json
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,17 @@ _POLL_SECONDS = 0.05
 _ATTEMPTS = 3
 
 
-def open_journal(store: Store, run_id: str, name: str) -> Journal:
+def open_journal(store: Store, run_id: str, name: str, creation: Mapping[str, Any] | None = None) -> Journal:
     """Opens the journal that this process writes for a run.
 
     A journal that a dead process has left is taken over, with what is still pending in it. If a living process records
     the same run, this one gets a journal of its own.
+
+    Args:
+        store: Where the run is recorded.
+        run_id: Its id, which may be a provisional one.
+        name: What it is called.
+        creation: For a run that begins without the store: what it is to be created with, beside its name.
     """
     for folder in _candidates(store.outbox, run_id):
         journal = Journal(folder)
@@ -39,15 +45,19 @@ def open_journal(store: Store, run_id: str, name: str) -> Journal:
             break
     # The last header counts: since the journal was begun, the store may have moved.
     if journal.header.get("uri") != store.uri:
-        header = journal.append(
-            "header",
-            uri=store.uri,
-            experiment_id=store.experiment_id,
-            experiment_name=store.experiment_name,
-            run_id=run_id,
-            run_name=name,
-        )
-        journal.confirm([header["number"]])
+        place = {
+            "uri": store.uri,
+            "experiment_id": store.experiment_id,
+            "experiment_name": store.experiment_name,
+            "run_id": run_id,
+            "run_name": name,
+        }
+        if creation is None:
+            header = journal.append("header", **place)
+            journal.confirm([header["number"]])
+        else:
+            # One line for both: a journal that says where its run belongs also says how it is created.
+            journal.append("create", **place, **creation)
     return journal
 
 

@@ -281,8 +281,7 @@ def start_run(
 def _start_deferred(
     store: Store, name: str, tags: Mapping[str, str], start_time: int, provisional_id: str, system_metrics: bool
 ) -> TrackedRun:
-    journal = open_journal(store, provisional_id, name)
-    journal.append("create", journal_id=provisional_id, name=name, tags=dict(tags), start_time=start_time)
+    journal = open_journal(store, provisional_id, name, {"tags": dict(tags), "start_time": start_time})
     if system_metrics:
         _log.warning("System metrics are not logged for %s, which begins while the tracking store is away.", name)
     return TrackedRun(store, name, journal)

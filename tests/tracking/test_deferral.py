@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -20,8 +21,10 @@ from src.config.tracking import TrackingConfig
 from src.errors import TrackingError
 from src.tracking import courier
 from src.tracking.address import UnreachableError
+from src.tracking.identity import JOURNAL_TAG
 from src.tracking.journal import Journal
-from src.tracking.outbox import deliver_pending
+from src.tracking.outbox import deliver_pending, open_journal
+from src.tracking.reconciliation import catch_up
 from src.tracking.run import TrackedRun, resume_run, start_run
 from src.tracking.store import PROJECT_ROOT, Store, connect, open_store
 from tests.tracking.server import Server
@@ -295,3 +298,43 @@ def test_a_cell_of_a_sweep_opens_its_store_without_asking_anybody(dead_store: St
     assert (store.uri, store.experiment_id, store.experiment_name) == (dead_store.uri, "7", "grids")
     with pytest.raises(UnreachableError):
         open_store(TrackingConfig(uri=dead_store.uri, experiment_id="7"), tmp_path)
+
+
+def test_the_first_line_of_a_journal_is_enough_to_create_its_run(dead_store: Store, store: Store) -> None:
+    run = _start(dead_store)
+    run.log_params({"seed": 0})
+    [journal] = dead_store.outbox.glob("local-*/journal.jsonl")
+    header = json.loads(journal.read_text().splitlines()[0])
+    copy = store.outbox.with_name("copy")
+    (copy / run.run_id).mkdir(parents=True)
+    (copy / run.run_id / "journal.jsonl").write_text(json.dumps({**header, "uri": store.uri}) + "\n")
+    [result] = deliver_pending(copy)
+    assert result.delivered
+    stored = connect(store.uri).get_run(result.run_id)
+    assert (stored.info.run_name, stored.info.status, stored.data.tags["fitgap.kind"]) == ("tiny", "KILLED", "trial")
+
+
+def test_a_journal_that_cannot_be_created_from_says_so_and_keeps_nobody_waiting(store: Store) -> None:
+    journal = open_journal(store, "local-0123", "tiny")
+    journal.append("metrics", step=1, values={"val_loss": 0.5})
+    journal.close()
+    [result] = deliver_pending(store.outbox)
+    assert not result.delivered
+    assert "no journal here says how it is created" in str(result.reason)
+    assert catch_up(store, 60)
+    # Until another machine has delivered the run itself.
+    run_id = connect(store.uri).create_run(store.experiment_id, tags={JOURNAL_TAG: "local-0123"}).info.run_id
+    [result] = deliver_pending(store.outbox)
+    assert (result.delivered, result.run_id) == (True, run_id)
+
+
+def test_a_second_journal_of_a_run_waits_for_the_one_that_creates_it(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").rename(tmp_path / "mlflow.away")
+    run = _start(store)
+    second = open_journal(store, run.run_id, "tiny")
+    second.append("metrics", step=1, values={"val_loss": 0.5})
+    second.close()
+    (tmp_path / "mlflow.away").rename(tmp_path / "mlflow.db")
+    assert run.finish().delivered
+    assert [result.run_id for result in deliver_pending(store.outbox)] == [run.run_id]
+    assert _steps(store, run.run_id) == [1]
