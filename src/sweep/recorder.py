@@ -48,15 +48,15 @@ class Recorder:
         self._keeper = ModelKeeper(store, search.objectives, search.arms[0].checked.tracking, nested=nested)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fitgap-recorder")
         self._waiting: deque[Future[None]] = deque()
+        self._missing: list[tuple[str, int]] = []
 
     def __enter__(self) -> Recorder:
         """Begins with what an earlier process was killed over."""
         if self.parent.run is not None:
             # Now: what ends from here on is recorded anyway.
             for arm, study in zip(self.search.arms, self.studies, strict=True):
-                missing = [view for view in study.trials() if self._is_unrecorded(view)]
-                if missing:
-                    self._add(functools.partial(self._catch_up, arm.name, study, missing))
+                self._missing += [(arm.name, view.number) for view in study.trials() if self._is_unrecorded(view)]
+        self._record_missing()
         return self
 
     def __exit__(
@@ -64,6 +64,9 @@ class Recorder:
     ) -> None:
         try:
             if error is None:
+                self.catch_up()
+                # Where the store was away when the search began, it may be back by now.
+                self._record_missing()
                 self.catch_up()
         finally:
             self._thread.shutdown()
@@ -100,6 +103,14 @@ class Recorder:
         """
         while self._waiting:
             self._waiting.popleft().result()
+
+    def _record_missing(self) -> None:
+        """Has trials recorded that an earlier process was killed over, as far as they are not yet."""
+        for arm, study in zip(self.search.arms, self.studies, strict=True):
+            numbers = {number for name, number in self._missing if name == arm.name}
+            views = [view for view in study.trials() if view.number in numbers and self._is_unrecorded(view)]
+            if views:
+                self._add(functools.partial(self._catch_up, arm.name, study, views))
 
     def _add(self, work: Callable[[], None]) -> None:
         self._waiting.append(self._thread.submit(self._attempt, work))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
+from src.errors import TrackingError
 from src.study.outcome import Outcome
 from src.study.owner import Owner
 from src.study.view import TrialView
@@ -18,7 +19,7 @@ from src.sweep.parent import Parent
 from src.sweep.recorder import Recorder
 from src.sweep.recording import start_trial_run
 from src.tracking.records import RunRecord, load_children
-from src.tracking.store import connect
+from src.tracking.store import Store, connect
 
 if TYPE_CHECKING:
     from tests.sweep.searches import Opener, Stage
@@ -32,9 +33,11 @@ def foreign(stage: Opener) -> Stage:
     return dataclasses.replace(opened, search=dataclasses.replace(opened.search, application=ForeignApplication("any")))
 
 
-def make_recorder(stage: Stage, folder: Path, *, leads: bool = True) -> Recorder:
+def make_recorder(
+    stage: Stage, folder: Path, *, leads: bool = True, warn: Callable[[str], object] = pytest.fail
+) -> Recorder:
     parent = Parent(stage.parent.run_id, stage.parent if leads else None, FileLock(folder / "lead.lock"))
-    return Recorder(stage.search, stage.studies, stage.store, parent, pytest.fail)
+    return Recorder(stage.search, stage.studies, stage.store, parent, warn)
 
 
 def tell_trial(stage: Stage) -> tuple[TrialView, Outcome]:
@@ -111,6 +114,27 @@ def test_a_training_that_failed_before_it_had_begun_its_run_gets_one_that_says_w
     assert (run.status, run.tags["fitgap.state"], run.tags["fitgap.trial_number"]) == ("FAILED", "failed", "0")
     assert run.tags["fitgap.error"] == "OSError: No space left on device"
     assert study.trials()[0].run_id == run.run_id
+
+
+def test_a_trial_that_could_not_be_recorded_when_the_search_began_is_recorded_at_its_end(
+    foreign: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell_trial(foreign)
+    answers = iter([False])
+
+    def load(store: Store, parent_run_id: str, *, histories: bool) -> list[RunRecord]:
+        if next(answers, True):
+            return load_children(store, parent_run_id, histories=histories)
+        raise TrackingError("The store is away.")
+
+    monkeypatch.setattr("src.sweep.recorder.load_children", load)
+    warnings: list[str] = []
+    with make_recorder(foreign, tmp_path, warn=warnings.append) as recorder:
+        recorder.catch_up()
+        assert warnings == ["The store is away."]
+        assert read_children(foreign) == []
+    (run,) = read_children(foreign)
+    assert foreign.studies[0].trials()[0].run_id == run.run_id
 
 
 def test_a_run_that_was_begun_when_its_process_was_killed_is_finished_rather_than_begun_again(
