@@ -16,7 +16,7 @@ _LINGER_SECONDS = 0.2
 _FIRST_PAUSE_SECONDS = 0.5
 _LAST_PAUSE_SECONDS = 15.0
 _POLL_SECONDS = 0.05
-#: Seconds for which a wait goes on hoping once the store has failed.
+#: Seconds for which a wait goes on hoping once the store has failed, unless it had failed before.
 _PATIENCE_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
@@ -62,11 +62,11 @@ class Courier:
 
     def flush(self, timeout_seconds: float) -> None:
         """Waits until nothing waits to be delivered, the time is up, or the store turns out to be away."""
-        asked = time.monotonic()
+        asked, failing = time.monotonic(), self.reason is not None
         self.hurry()
         while self._journal.pending(1) and not self._done.wait(_POLL_SECONDS):
             passed = time.monotonic() - asked
-            if passed > timeout_seconds or (passed > _PATIENCE_SECONDS and self.failed_since(asked)):
+            if passed > timeout_seconds or (self.failed_since(asked) and (failing or passed > _PATIENCE_SECONDS)):
                 break
         self.relax()
 
@@ -134,16 +134,18 @@ class Courier:
 def wait_for(couriers: Sequence[Courier], timeout_seconds: float) -> None:
     """Waits until finished journals are delivered, the time is up, or the store turns out to be away.
 
-    It is away if an attempt at each of those that are left has failed.
+    It is away if an attempt at each of those that are left has failed, for a few seconds where it was not away before.
     """
     asked = time.monotonic()
+    failing = {courier for courier in couriers if courier.reason is not None}
     for courier in couriers:
         courier.hurry()
     for courier in couriers:
         while not courier.join(_POLL_SECONDS):
             now = time.monotonic()
             left = [each for each in couriers if not each.closed]
-            hopeless = now - asked > _PATIENCE_SECONDS and all(each.failed_since(asked) for each in left)
+            failed = all(each.failed_since(asked) for each in left)
+            hopeless = failed and (now - asked > _PATIENCE_SECONDS or failing.issuperset(left))
             if hopeless or now - asked > timeout_seconds:
                 for each in left:
                     each.relax()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sqlite3
@@ -21,6 +22,7 @@ from src.tracking.deliveries import await_deliveries
 from src.tracking.outbox import await_outbox, deliver_pending
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import Store, connect
+from tests.sweep.site import wait_until
 
 #: Ends as many runs as asked for, one after the other, each with a metric, a picture and a model, and then itself.
 _PROGRAM = """
@@ -181,6 +183,29 @@ def test_a_run_that_the_store_does_not_have_is_waited_for(
     (tmp_path / "away.db").rename(path)
     assert await_outbox(store.outbox, 60)
     assert connect(store.uri).get_run(run.run_id).info.status == "FINISHED"
+
+
+def test_a_store_that_has_failed_before_is_waited_for_by_one_attempt(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.tracking.courier._PATIENCE_SECONDS", math.inf)
+    path = sqlite_path(store.uri)
+    assert path is not None
+    path.rename(tmp_path / "away.db")
+    runs = [start_run(store, name="tiny", tags={}, defer=True) for _ in range(2)]
+    wait_until(lambda: all(run._courier.reason is not None for run in runs), "both have failed")
+    ends = [
+        threading.Thread(target=lambda: runs[0].finish(timeout_seconds=60)),
+        threading.Thread(target=lambda: runs[1].flush(60)),
+    ]
+    for end in ends:
+        end.start()
+    for end in ends:
+        end.join(20)
+    assert not any(end.is_alive() for end in ends)
+    (tmp_path / "away.db").rename(path)
+    assert runs[1].finish().delivered
+    assert await_outbox(store.outbox, 60)
 
 
 def test_the_outbox_is_waited_for_as_long_as_living_processes_deliver(store: Store, tmp_path: Path) -> None:
