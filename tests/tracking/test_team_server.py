@@ -156,3 +156,34 @@ def test_the_page_names_the_options_of_the_server_and_a_unit_that_systemd_takes(
         pytest.skip("systemd is not installed")
     complaints = [line for line in checked.stderr.splitlines() if "mlflow.service" in line]
     assert complaints == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_deleted_runs_have_left_in_the_folder_is_freed_by_the_documented_command(
+    store: Store, server: Server, tmp_path: Path
+) -> None:
+    client = connect(store.uri)
+    kept, deleted = (client.create_run(store.experiment_id).info.run_id for _ in range(2))
+    for run_id in (kept, deleted):
+        client.log_text(run_id, "it", "it.txt")
+    client.delete_run(deleted)
+    variables = tmp_path / "mlflow.env"
+    variables.write_text("".join(f"{name}={value}\n" for name, value in server.variables.items()))
+    command = read_block("bash", "mlflow gc")
+    for documented, here in {
+        "sudo ": "",
+        "/etc/mlflow.env": str(variables),
+        "/opt/mlflow/bin/mlflow": f"{sys.executable} -m mlflow",
+        "http://localhost:5000": store.uri,
+    }.items():
+        assert documented in command
+        command = command.replace(documented, here)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=inherited, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    left = {path.relative_to(server.folder / "artifacts").parts[1] for path in server.folder.rglob("it.txt")}
+    assert left == {kept}
+    assert not (tmp_path / "mlflow.db").exists()
