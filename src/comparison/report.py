@@ -15,6 +15,7 @@ from src.comparison.charts import describe_charts
 from src.comparison.comparison import Comparison, compare_runs, compare_trials
 from src.comparison.page import build_page
 from src.comparison.pictures import draw_pictures
+from src.comparison.retries import RETRIES_TAG, Retries, mark_retried
 from src.comparison.selection import select_trials
 from src.comparison.subject import Subject, read_subject
 from src.comparison.tables import write_evidence
@@ -27,7 +28,7 @@ from src.tracking.delivery import Delivery
 from src.tracking.identity import locate_run
 from src.tracking.outbox import deliver_command
 from src.tracking.reconciliation import catch_up
-from src.tracking.records import load_children, load_histories
+from src.tracking.records import load_children, load_histories, load_run
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
 from src.tracking.sweeps import MADE, REPORT_TAG, add_to_run, find_sweep, find_view, list_due
@@ -115,6 +116,9 @@ def rebuild_report(parent_run_id: str | None, *, uri: str | None, output: Path |
     store, parent = find_sweep(parent_run_id, uri)
     # Runs that were killed, or whose end the store has missed, are to appear as what they are.
     whole = catch_up(store, _DELIVERY_SECONDS)
+    # The parent run itself may have been among them.
+    parent = load_run(store, parent.run_id)
+    mark_retried(store, parent.run_id, Retries.from_text(parent.tags.get(RETRIES_TAG, "")))
     with tempfile.TemporaryDirectory() as temporary:
         folder = output or Path(temporary)
         report = build_report(store, parent.run_id, folder, read_subject(parent))

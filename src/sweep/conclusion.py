@@ -11,10 +11,10 @@ from pathlib import Path
 
 from src.comparison.comparison import Comparison
 from src.comparison.report import build_report, print_comparison, record_report
-from src.comparison.selection import RETRIED_TAG
+from src.comparison.retries import RETRIES_TAG, Retries, mark_retried
 from src.comparison.subject import Subject
 from src.console import print_facts
-from src.ending import COMPLETE, INTERRUPTED, OOM
+from src.ending import COMPLETE, INTERRUPTED
 from src.errors import TrackingError
 from src.study.borders import find_borders, is_border_warning
 from src.study.plots import draw_plots
@@ -32,7 +32,7 @@ from src.sweep.values import describe_values
 from src.sweep.winner import CONFIG_NAME, winner_command, write_winner
 from src.tracking.address import check_reachable
 from src.tracking.reconciliation import catch_up
-from src.tracking.records import load_children, load_run
+from src.tracking.records import load_run
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
 from src.tracking.sweeps import add_to_run
@@ -69,6 +69,7 @@ def conclude_search(
     reason: str,
     found: Sequence[Sequence[str]] = (),
     interruption: Interruption | None = None,
+    warnings: Sequence[str] = (),
 ) -> Conclusion:
     """Records what came out of a search, ends its parent run, and tells people.
 
@@ -84,8 +85,9 @@ def conclude_search(
         reason: Why it ended, in words; may be empty.
         found: For each arm the overrides that its trials got because of what was found.
         interruption: Who listens for signals; None where they raise as they always do.
+        warnings: What was warned of before the first trial, for where the store cannot be asked.
     """
-    ending = _Ending(search, store, parent, studies, found, interruption or Interruption())
+    ending = _Ending(search, store, parent, studies, found, interruption or Interruption(), warnings)
     try:
         ending.catch_up()
         ending.read_trials()
@@ -116,12 +118,14 @@ class _Ending:
         studies: Sequence[ArmStudy],
         found: Sequence[Sequence[str]],
         interruption: Interruption,
+        said: Sequence[str],
     ) -> None:
         self.search = search
         self.store = store
         self.parent = parent
         self.arms = list(zip(search.arms, studies, found or [()] * len(search.arms), strict=True))
         self.interruption = interruption
+        self.said = said
         self.finale = Finale(search.console, store, parent)
         self.trials: dict[str, list[TrialView]] = {}
         self.best: dict[str, TrialView] = {}
@@ -167,21 +171,12 @@ class _Ending:
                 ranking = study.front() if several else study.ranking()
                 if ranking:
                     self.best[arm.name] = ranking[0]
-        repeated = {(arm, str(view.retry_of)) for arm, views in self.trials.items() for view in views}
-        # One that ran out of memory beside others on its GPU was run again as the same trial.
-        followed = {
-            (arm, str(view.number)): view.run_id
-            for arm, views in self.trials.items()
-            for view in views
-            if view.out_of_memory
-        }
+        retries = Retries.of(self.trials)
+        if retries != Retries():
+            # For whoever makes the report, should the store be away.
+            self.parent.set_tags({RETRIES_TAG: retries.to_text()})
         with self.finale.attempt("Trials that were run again count as failed"):
-            # By their numbers: of a trial that was lost, the study may know the run of one of its seeds alone.
-            for record in load_children(self.store, self.parent.run_id, histories=False):
-                place = (record.tags.get("fitgap.arm", ""), record.tags.get("fitgap.trial_number", ""))
-                first = record.tags.get("fitgap.state") == OOM and followed.get(place, record.run_id) != record.run_id
-                if (first or place in repeated) and record.tags.get(RETRIED_TAG) != "true":
-                    add_to_run(self.store, record.run_id, tags={RETRIED_TAG: "true"})
+            mark_retried(self.store, self.parent.run_id, retries)
 
     def begin_measuring(self) -> None:
         """Has the best trial of each arm measured on the test images, which nothing can choose by any more."""
@@ -225,14 +220,14 @@ class _Ending:
 
             with self.finale.attempt("The borders of the search space were not looked at"):
                 self.borders += find_borders(arm.space, view.values, arm=name, allows=allows)
-        self.warnings = self.borders
+        text = "\n".join(self.said)
         with self.finale.attempt("Earlier warnings are not known"):
             text = load_run(self.store, self.parent.run_id).tags.get("fitgap.warnings", "")
-            # What an earlier conclusion of a search that went on has said of borders may be true no more.
-            earlier = [line for line in text.splitlines() if not is_border_warning(line)]
-            self.warnings = list(dict.fromkeys([*earlier, *self.borders]))
-            if text or self.warnings:
-                self.parent.set_tags({"fitgap.warnings": "\n".join(self.warnings)})
+        # What an earlier conclusion of a search that went on has said of borders may be true no more.
+        earlier = [line for line in text.splitlines() if not is_border_warning(line)]
+        self.warnings = list(dict.fromkeys([*earlier, *self.borders]))
+        if text or self.warnings:
+            self.parent.set_tags({"fitgap.warnings": "\n".join(self.warnings)})
 
     def compare(self) -> None:
         """Builds the comparison, records it and prints it."""

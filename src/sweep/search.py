@@ -122,7 +122,15 @@ def _execute(search: Search, opened: _Opened, parent: Parent, room: Room) -> Con
                 from src.sweep.conclusion import conclude_search
 
                 conclusion = conclude_search(
-                    search, opened.store, parent.run, opened.studies, state, reason, found, interruption
+                    search,
+                    opened.store,
+                    parent.run,
+                    opened.studies,
+                    state,
+                    reason,
+                    found,
+                    interruption,
+                    opened.preparation.warnings,
                 )
     interruption.pass_on()
     if loop.failure is not None:

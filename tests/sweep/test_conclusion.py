@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import os
 import shutil
 import signal
@@ -362,3 +363,21 @@ def test_a_run_that_was_deleted_in_mlflow_keeps_no_report_of_its_store_from_bein
     assert load_parent(search).tags["fitgap.report"] == "due"
     make_up_reports(deliveries, search.store.uri, console)
     assert load_parent(search).tags["fitgap.report"] == "made"
+
+
+def test_a_report_that_is_made_later_counts_no_trial_twice_and_has_the_warnings(
+    stage: Opener, dead_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.sweep.conclusion.find_borders", lambda *_, **__: ["Widen it."])
+    search = stage()
+    lost = search.run_trial(History(), state="failed", retry=True)
+    search.run_trial()
+    away = dataclasses.replace(search.store, uri=dead_uri)
+    conclude_search(search.search, away, search.parent, search.studies, "complete", "", warnings=["It is small."])
+    assert lost.run_id is not None
+    assert "fitgap.retried" not in load_run(search.store, lost.run_id).tags
+    console = Console(file=io.StringIO(), width=160)
+    rebuild_report(search.parent.run_id, uri=search.store.uri, output=None, console=console)
+    assert "fitgap.retried" in load_run(search.store, lost.run_id).tags
+    assert load_parent(search).tags["fitgap.warnings"] == "It is small.\nWiden it."
+    assert load_parent(search).metrics["num_failed"] == 0
