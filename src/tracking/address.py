@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 from sqlalchemy import make_url
@@ -24,6 +24,8 @@ DEFAULT_OUTBOX = PROJECT_ROOT / "mlruns" / "outbox"
 PROBE_SECONDS = 3
 
 _TOO_MANY_REQUESTS = 429
+#: How MLflow's client begins what it says of an answer that is not its API's; those of the API are `RestException`.
+_NO_ANSWER = "API request to endpoint"
 _SERVERS = ("http", "https")
 _DATABASES = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _ALLOWED = "sqlite:///FILE, http://HOST:PORT, https://HOST, postgresql://…, mysql://…, mssql://… or databricks"
@@ -48,6 +50,15 @@ def is_away(error: Exception) -> bool:
         status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]
         return status >= 500 or status == _TOO_MANY_REQUESTS
     return isinstance(error, (UnreachableError, OSError))
+
+
+def is_turned_away(error: Exception) -> bool:
+    """Returns whether an answer is none of MLflow's API: of a proxy with another password, or with no server behind it.
+
+    Also MLflow's own check of who asks, and by which name, answers so. A person can mend all of it.
+    """
+    own = isinstance(error, RestException) or not isinstance(error, MlflowException)
+    return not own and str(error).startswith(_NO_ANSWER)
 
 
 def resolve_uri(uri: str | None, root: Path) -> str:

@@ -10,7 +10,7 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from src.tracking.address import is_away, short_reason, sqlite_path
+from src.tracking.address import is_away, is_turned_away, short_reason, sqlite_path
 from src.tracking.batch import BATCHED, MAX_METRICS, next_group, send_batch, send_dataset, split_record
 from src.tracking.creation import find_or_create_run
 from src.tracking.identity import NotDeliveredError, find_run_id, is_provisional, name_parent
@@ -134,7 +134,7 @@ class Deliverer:
         except NotDeliveredError as error:
             raise EarlyError(f"the run that it belongs to comes first: {error}") from error
         except Exception as error:
-            if is_away(error):
+            if is_away(error) or is_turned_away(error):
                 raise AwayError(short_reason(error)) from error
             raise self._give_up(f"the store refuses to create the run: {short_reason(error)}") from error
         self._journal.name_run(run_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from mlflow.entities import LifecycleStage
 
 from src.errors import TrackingError
-from src.tracking.address import check_reachable, is_away, short_reason, show_uri
+from src.tracking.address import check_reachable, is_away, is_turned_away, short_reason, show_uri
 from src.tracking.batch import MAX_METRICS, MAX_PARAMS
 from src.tracking.courier import Courier
 from src.tracking.creation import create_run
@@ -251,7 +251,7 @@ def start_run(
         system_metrics: Whether to log the use of processor, memory, disk, network and GPU.
         defer: Whether the run may begin while the store is away, or before the store has its parent. Its journal then
             has the store create it, with the time of this call as its start, as soon as the store is back. What the
-            store refuses is an error all the same.
+            store refuses is an error all the same; but not a proxy before it that does, once the sweep's run is there.
 
     Raises:
         TrackingError: The store does not answer and the start may not be deferred, or it refuses.
@@ -267,7 +267,7 @@ def start_run(
     try:
         run_id = create_run(store, name, all_tags, start_time)
     except Exception as error:
-        if defer and is_away(error):
+        if defer and (is_away(error) or (parent_run_id is not None and is_turned_away(error))):
             return _start_deferred(store, name, all_tags, start_time, provisional_id, system_metrics)
         if isinstance(error, TrackingError):
             raise
@@ -311,7 +311,7 @@ def resume_run(store: Store, run_id: str, *, name: str = "", defer: bool = False
             raise
         return _resume_deferred(store, run_id, name)
     except Exception as error:
-        if defer and is_away(error):
+        if defer and (is_away(error) or is_turned_away(error)):
             return _resume_deferred(store, run_id, name)
         if isinstance(error, TrackingError):
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -9,8 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -250,6 +253,49 @@ def test_what_the_store_refuses_is_an_error_also_where_the_start_may_be_deferred
     with pytest.raises(TrackingError, match="Cannot start the run in experiment 'fitgap'"):
         _start(store)
     assert list(store.outbox.iterdir()) == []
+
+
+@pytest.fixture
+def proxy(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A proxy whose health is good, and that answers everything else itself."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/health" else request.param)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"No")
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Prints nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("proxy", [401, 403, 404], indirect=True)
+def test_a_trial_begins_though_a_proxy_turns_it_away_and_its_journal_waits_for_the_server(
+    proxy: str, store: Store
+) -> None:
+    parent = "0" * 32
+    away = dataclasses.replace(store, uri=proxy)
+    with pytest.raises(TrackingError, match="Cannot start the run"):
+        _start(away)
+    run = _start(away, parent)
+    assert run.run_id.startswith("local-")
+    result = run.finish(timeout_seconds=20)
+    assert "failed with error code" in str(result.reason)
+    journal = Journal(store.outbox / run.run_id)
+    journal.read()
+    # It is still to be had by the store, and waited for.
+    assert not journal.gone
+    assert resume_run(away, parent, name="grid", defer=True).run_id == parent
 
 
 def test_an_experiment_that_was_deleted_meanwhile_keeps_the_run_on_disk_with_the_reason(
