@@ -247,7 +247,10 @@ class Journal:
     def _save_cursor(self) -> None:
         with self._guard:
             aside = {str(key): value for key, value in self._aside.items()}
-            state = {"delivered": self._delivered, "aside": aside, "run_id": self._created_id, "gone": self.gone}
+            # A later one may be confirmed first, such as the header of a store that has moved.
+            waiting = min((number for number in self._pending if number not in self._aside), default=self._last + 1)
+            delivered = min(self._delivered, waiting - 1)
+            state = {"delivered": delivered, "aside": aside, "run_id": self._created_id, "gone": self.gone}
         # A cursor that cannot be written is harmless: delivering a record twice changes nothing.
         with contextlib.suppress(OSError):
             draft = self.folder / "cursor.new"

@@ -67,6 +67,20 @@ def test_a_half_written_last_line_is_ignored_and_overwritten(tmp_path: Path) -> 
     assert _steps(_open(tmp_path / "run")) == [1, 3]
 
 
+def test_what_is_confirmed_out_of_turn_takes_nothing_before_it_for_delivered(tmp_path: Path) -> None:
+    first = _open(tmp_path / "run")
+    first.append("metrics", step=1, values={"val_loss": 0.5})
+    moved = first.append("header", uri="elsewhere")
+    first.confirm([moved["number"]])
+    first.close()
+
+    second = _open(tmp_path / "run")
+    assert second.pending(100)[0]["step"] == 1
+    second.confirm([record["number"] for record in second.pending(100)])
+    second.close()
+    assert _open(tmp_path / "run").count() == 0
+
+
 def test_a_lost_cursor_only_delivers_again(tmp_path: Path) -> None:
     first = _open(tmp_path / "run")
     first.append("metrics", step=1, values={})
