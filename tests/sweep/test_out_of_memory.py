@@ -49,6 +49,7 @@ def test_a_trial_that_ran_out_of_memory_beside_another_is_run_again_alone_and_co
     assert "ran out of memory with 1/2, at most 11.9 GB of GPU 1: ResourceExhaustedError" in answer.words
 
 
+@pytest.mark.slow
 def test_a_trial_that_waits_to_be_alone_does_not_begin_when_the_time_is_over(site: Site, make_gpus: MakeGpus) -> None:
     make_gpus({})
     slots = ["hydra/launcher=fitgap", "hydra.launcher.trials_per_gpu=2", "hydra.sweeper.sampler=grid"]

@@ -57,6 +57,7 @@ def curves(site: Site, run_id: str) -> dict[str, list[tuple[int, float]]]:
     return {key: sorted((point.step, point.value) for point in client.get_metric_history(run_id, key)) for key in keys}
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_killed_and_interrupted_comes_in_one_run_to_what_it_would_have_come_to(site: Site) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)

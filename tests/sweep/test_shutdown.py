@@ -100,6 +100,7 @@ def test_a_shutdown_finds_a_report_and_closed_books_of_a_grid(
     assert {"report.html", "comparison.csv"} <= site.artifacts(parent)
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_no_different(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     process = start(site, "conclusion.build_report", *SEARCH, monkeypatch=monkeypatch)
     process.send_signal(signal.SIGINT)

@@ -27,6 +27,10 @@ class Server:
             "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder / 'server.db'}",
             "MLFLOW_ARTIFACTS_DESTINATION": str(folder / "artifacts"),
             "MLFLOW_WORKERS": "1",
+            # It would be kept waiting for an answer where there is no network.
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            # Processes of its own for what nobody here asks of it.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             **(variables or {}),
         }
         with socket.socket() as free:
