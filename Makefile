@@ -30,7 +30,7 @@ test: setup ## Set up, then pass the tests
 test-slow: setup ## Pass the few tests that take a minute each
 	$(BIN)/python -m pytest -n 3 --dist loadscope -m slow
 
-month: setup ## Live through a compressed month of scheduled sweeps in which something goes wrong each night; a quarter of an hour
+month: setup ## Live through a compressed month of scheduled sweeps in which something goes wrong each night; ten minutes or twenty
 	$(BIN)/python -m tests.month --nights 30
 
 browser: ## Install Chromium, in which tests look at MLflow's pages; needs Debian or Ubuntu, and root

@@ -47,7 +47,8 @@ class Disk:
     def close(self) -> None:
         """Takes the disk away, and all that is on it; what is no disk of its own stays."""
         if self.own:
-            _succeeds("umount", str(self.folder))
+            # A process that has just been killed may still be there for a moment.
+            _succeeds("umount", "--lazy", str(self.folder))
 
 
 def enter_namespace(module: str, arguments: Sequence[str]) -> None:
