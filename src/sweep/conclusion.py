@@ -15,7 +15,6 @@ from src.comparison.retries import RETRIES_TAG, Retries, mark_retried
 from src.comparison.subject import Subject
 from src.console import print_facts
 from src.ending import COMPLETE, INTERRUPTED
-from src.errors import TrackingError
 from src.study.borders import find_borders, is_border_warning
 from src.study.plots import draw_plots
 from src.study.study import ArmStudy
@@ -30,8 +29,6 @@ from src.sweep.signals import Interruption
 from src.sweep.trials_table import write_trials
 from src.sweep.values import describe_values
 from src.sweep.winner import CONFIG_NAME, winner_command, write_winner
-from src.tracking.address import check_reachable
-from src.tracking.reconciliation import catch_up
 from src.tracking.records import load_run
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store
@@ -39,10 +36,6 @@ from src.tracking.sweeps import add_to_run
 
 #: Why a search ends that has done all it was asked.
 _DONE = "all trials are done"
-#: Longest wait for what is to be delivered of the parent run.
-_PARENT_SECONDS = 30.0
-#: Longest wait for what processes, dead and living, have not delivered yet.
-_DELIVERY_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ def conclude_search(
     """
     ending = _Ending(search, store, parent, studies, found, interruption or Interruption(), warnings)
     try:
-        ending.catch_up()
+        ending.finale.catch_up("search")
         ending.read_trials()
         if state == COMPLETE:
             ending.begin_measuring()
@@ -151,15 +144,6 @@ class _Ending:
             )
 
         return min((arm for arm in self.search.arms if arm.name in self.best), key=rank, default=None)
-
-    def catch_up(self) -> None:
-        """Has the store get what it has missed while it was away: what is read of it from here on is to be whole."""
-        with self.finale.attempt("The tracking store does not have all of this search"):
-            check_reachable(self.store.uri)
-            # The store takes its trials only once it has the parent run.
-            self.parent.flush(_PARENT_SECONDS)
-            if not catch_up(self.store, _DELIVERY_SECONDS):
-                raise TrackingError("runs that have ended are still on disk.")
 
     def read_trials(self) -> None:
         """Reads the trials, and marks in the store those that were run again."""

@@ -11,11 +11,17 @@ from rich.console import Console
 from src.closing import print_closing
 from src.ending import STATUSES
 from src.errors import FitgapError, StorageError, TrackingError
-from src.tracking.address import show_uri
+from src.tracking.address import check_reachable, show_uri
 from src.tracking.outbox import deliver_command
+from src.tracking.reconciliation import catch_up
 from src.tracking.run import TrackedRun
 from src.tracking.store import Store, name_viewer
 from src.tracking.sweeps import DUE, MADE, REPORT_TAG, find_view
+
+#: Longest wait for what is to be delivered of the parent run.
+_PARENT_SECONDS = 30.0
+#: Longest wait for what processes, dead and living, have not delivered yet.
+_DELIVERY_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +56,15 @@ class Finale:
             # A defect, of ours or of a library: its traceback belongs into the log, and the result to people.
             _log.info("%s", what, exc_info=True)
             self.console.print(f"{what}: {type(error).__name__}: {error}", style="yellow", soft_wrap=True)
+
+    def catch_up(self, what: str) -> None:
+        """Has the store get what it has missed while it was away: what is read of it from here on is to be whole."""
+        with self.attempt(f"The tracking store does not have all of this {what}"):
+            check_reachable(self.store.uri)
+            # It takes the runs of a sweep only once it has the parent run.
+            self.parent.flush(_PARENT_SECONDS)
+            if not catch_up(self.store, _DELIVERY_SECONDS):
+                raise TrackingError("runs that have ended are still on disk.")
 
     def end(self, state: str) -> None:
         """Ends the parent run, and says where to look; what could not be done can be made up for later."""

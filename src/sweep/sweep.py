@@ -10,24 +10,18 @@ from src.comparison.comparison import Comparison
 from src.comparison.report import build_report, print_comparison, record_report
 from src.comparison.subject import Subject
 from src.console import print_facts
-from src.errors import FitgapError, TrackingError
+from src.errors import FitgapError
 from src.sweep.execution import run_cells
 from src.sweep.finale import Finale
 from src.sweep.folder import make_folder
 from src.sweep.plan import Sweep
 from src.sweep.room import survey_room
 from src.sweep.signals import Interruption
-from src.tracking.address import check_reachable
 from src.tracking.facts import describe_environment
-from src.tracking.reconciliation import catch_up, reconcile
+from src.tracking.reconciliation import reconcile
 from src.tracking.run import TrackedRun, start_run
 from src.tracking.store import Store, may_be_away, open_store
 from src.tracking.sweeps import add_to_run, discard_models
-
-#: Longest wait for what is to be delivered of the parent run.
-_PARENT_SECONDS = 30.0
-#: Longest wait until the store has the cells that have ended.
-_DELIVERY_SECONDS = 60.0
 
 
 class FailedCellsError(FitgapError):
@@ -86,12 +80,8 @@ def close_sweep(
     with interruption.listen(inline=False):
         interruption.settle()
         try:
-            with finale.attempt("The tracking store does not have all of this sweep"):
-                # Cells end before the store has all of them, which takes them only once it has the parent run.
-                check_reachable(store.uri)
-                parent.flush(_PARENT_SECONDS)
-                if not catch_up(store, _DELIVERY_SECONDS):
-                    raise TrackingError("runs that have ended are still on disk.")
+            # Cells end before the store has all of them.
+            finale.catch_up("sweep")
             with finale.attempt("No comparison yet"):
                 subject = Subject(parent.name, sweep.question, axes=list(sweep.axes), warnings=warnings)
                 report = build_report(store, parent.run_id, sweep.folder, subject)
